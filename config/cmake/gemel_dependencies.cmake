@@ -1,0 +1,20 @@
+# What the distribution brings. `./dev` installs it all.
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(CapnProto CONFIG REQUIRED)
+find_package(CAF 0.17.6 REQUIRED COMPONENTS core io openssl)
+find_package(fmt CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(tl-expected CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(tomlplusplus CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(Boost 1.81 REQUIRED) # headers only: Boost::headers
+find_package(xxHash REQUIRED)
+if(GEMEL_MIMALLOC AND NOT GEMEL_SANITIZE)
+  find_package(mimalloc CONFIG REQUIRED)
+endif()
+if(GEMEL_TESTS)
+  find_package(Catch2 CONFIG REQUIRED)
+endif()
