@@ -1,0 +1,28 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "messages/records.hpp"
+#include "messages/wire.hpp"
+
+namespace gemel::detail {
+
+inline wire::Message::Builder root_of(capnp::MessageBuilder& builder) {
+  return builder.initRoot<wire::Message>();
+}
+
+inline void write_ids(capnp::List<capnp::Text>::Builder target, std::span<const std::string> ids) {
+  for (unsigned i = 0; i < target.size(); ++i)
+    set_text(target.init(i, static_cast<unsigned>(ids[i].size())), ids[i]);
+}
+
+inline void write_properties(capnp::List<wire::Value>::Builder target,
+                             std::span<const property> list, name_table& keys) {
+  for (unsigned i = 0; i < target.size(); ++i) {
+    target[i].setKey(keys.intern(list[i].key));
+    write_value(target[i], list[i].content);
+  }
+}
+
+} // namespace gemel::detail

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// Every bound of the runtime in one place, with its unit and its reason. Configuration may lower
+/// those that a node reads at start; nothing may raise them.
+namespace gemel::limits {
+
+/// Bytes of a twin id. Fits a UUID, a DTMI, a serial number with its prefix.
+inline constexpr std::size_t id_bytes_max = 256;
+/// Bytes of a type (model) name.
+inline constexpr std::size_t type_bytes_max = 256;
+/// Bytes of a property key.
+inline constexpr std::size_t key_bytes_max = 256;
+/// Bytes of one text or bytes value.
+inline constexpr std::size_t text_bytes_max = 1 << 20;
+/// Lists and maps inside each other.
+inline constexpr std::size_t value_depth_max = 32;
+/// Elements of one list or map.
+inline constexpr std::size_t value_elements_max = 65'536;
+/// Properties of one twin. A twin is an object, not a table.
+inline constexpr std::size_t properties_max = 1'024;
+/// Bytes of one frame from outside (4 MiB): larger transfers are paged, so that one request cannot
+/// hold up a link for long (background: 1.7 GB/s at 64 KiB, so 4 MiB is some 3 ms).
+inline constexpr std::size_t frame_bytes_max = 4u << 20;
+/// Pointers followed inside one frame; twice what `value_depth_max` needs.
+inline constexpr int frame_depth_max = 80;
+/// Entries of one batch. 16 bits of index would do; the rest is head room for the reader's sums.
+inline constexpr std::size_t batch_entries_max = 65'536;
+/// Shards, fixed for the life of a cluster (design section 1).
+inline constexpr std::uint32_t shards = 4'096;
+/// Cells of one node; the directory packs a cell's index in 12 bits.
+inline constexpr std::uint32_t cells_max = 4'096;
+/// Twins of one cell; the directory packs the row in 32 bits.
+inline constexpr std::uint32_t rows_max = 1u << 31;
+/// Work items waiting in one cell's data queue; beyond it the door answers `overloaded`.
+inline constexpr std::size_t cell_queue_items_max = 65'536;
+/// Bytes of frames waiting in one cell's data queue (64 MiB).
+inline constexpr std::size_t cell_queue_bytes_max = 64u << 20;
+/// Creates that wait in one cell for the answer of their parent's cell.
+inline constexpr std::size_t parked_creates_max = 65'536;
+/// Children of one parent.
+inline constexpr std::size_t children_max = 1'000'000;
+/// Levels of the hierarchy, the root counted.
+inline constexpr std::size_t hierarchy_depth_max = 64;
+/// Rows of one page of a query's or list's answer; more come with the page token.
+inline constexpr std::size_t page_rows_max = 10'000;
+/// Bytes of rows in one page (3 MiB), so that a page always fits a frame.
+inline constexpr std::size_t page_bytes_max = 3u << 20;
+/// Bytes of one expression's text.
+inline constexpr std::size_t expression_bytes_max = 16'384;
+/// Parentheses, calls and operators inside each other in one expression.
+inline constexpr std::size_t expression_depth_max = 100;
+/// Subscriptions of one node.
+inline constexpr std::size_t subscriptions_max = 1'000'000;
+/// Events kept for one slow subscriber before it gets a `gap`.
+inline constexpr std::size_t subscriber_backlog_max = 65'536;
+/// Sessions (linked programs) of one node.
+inline constexpr std::size_t sessions_max = 10'000;
+
+} // namespace gemel::limits

@@ -1,0 +1,327 @@
+@0xa2923e435ac11cd0;
+# Every message of gemel: requests from doors, replies, events, and the control messages between
+# cells. Who talks to whom is listed in actors/protocol.hpp. A frame holds one `Message`. With the
+# connection are lost: requests that have no reply yet (their effect is then unknown to the asker),
+# and subscriptions. Numbers carry their unit in the name. Unset numbers are 0, unset texts empty.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("gemel::wire");
+
+using Values = import "value.capnp";
+using Value = Values.Value;
+using KeyIndex = Values.KeyIndex;
+
+using TwinId = Text;
+# 1 to id_bytes_max bytes of UTF-8, no control characters, no '/'. Unique in a cluster.
+
+using TypeIndex = UInt16;
+# Index into the `types` table of the message that the twin stands in.
+
+using TimeUs = Int64;
+# Microseconds since 1970-01-01 UTC. 0: not given.
+
+const protocolVersion :UInt16 = 1;
+# Raised when a peer of the version before could misread a message.
+
+struct Message {
+  union {
+    nothing @0 :Void;
+    # An empty frame; refused at every door.
+    create @1 :CreateBatch;
+    update @2 :UpdateBatch;
+    get @3 :Get;
+    remove @4 :Remove;
+    lifecycle @5 :LifecycleBatch;
+    query @6 :Query;
+    subscribe @7 :Subscribe;
+    unsubscribe @8 :UInt64;
+    # The subscription's number, from `Reply.subscribed`.
+    grant @9 :Grant;
+    stats @10 :Void;
+    hello @11 :Hello;
+    reply @12 :Reply;
+    events @13 :EventBatch;
+    control @14 :Control;
+  }
+}
+
+# ---- requests --------------------------------------------------------------------------------
+
+struct CreateBatch {
+  # Makes twins. Answered by `Reply.outcome`. An entry may name an earlier entry as its parent.
+  keys @0 :List(Text);
+  types @1 :List(Text);
+  creates @2 :List(Create);
+  # At most batch_entries_max.
+}
+
+struct Create {
+  id @0 :TwinId;
+  # Empty: the node makes a random UUID (version 4) and answers it.
+  type @1 :TypeIndex;
+  parent @2 :TwinId;
+  # Empty: a root twin.
+  properties @3 :List(Value);
+  # No key twice. At most properties_max.
+  placement @4 :Text;
+  # Twins of one non-empty placement key share a shard. Empty: with the siblings, see registry/.
+}
+
+struct UpdateBatch {
+  # Changes properties. Answered by `Reply.outcome`. Each entry is applied whole or not at all; the
+  # entries of one batch are independent of each other.
+  keys @0 :List(Text);
+  updates @1 :List(Update);
+}
+
+struct Update {
+  id @0 :TwinId;
+  set @1 :List(Value);
+  # No key twice, none that `unset` holds too.
+  unset @2 :List(KeyIndex);
+  # Removes properties; one that is not there is no error.
+  ifVersion @3 :UInt64;
+  # Only if the twin's version is this; else precondition_failed. 0: no condition.
+  sourceTimeUs @4 :TimeUs;
+  # When the device measured it. 0: when the twin applied it.
+}
+
+struct Get {
+  ids @0 :List(TwinId);
+  # Answered by `Reply.page`, in the order asked; a twin that is not there is in `missing`.
+}
+
+struct Remove {
+  # Deletes twins. Answered by `Reply.outcome`.
+  ids @0 :List(TwinId);
+  children @1 :ChildPolicy;
+}
+
+enum ChildPolicy {
+  refuse @0;
+  # A twin with children stays: has_children.
+  cascade @1;
+  # The whole subtree goes.
+  orphan @2;
+  # The children become roots.
+}
+
+struct LifecycleBatch {
+  # Moves twins along the lifecycle table of registry/lifecycle.hpp. Answered by `Reply.outcome`.
+  ids @0 :List(TwinId);
+  trigger @1 :UInt8;
+  # A `lifecycle_trigger`.
+}
+
+struct Query {
+  # Finds twins. Answered by `Reply.page`. Every write acknowledged before is seen.
+  type @0 :Text;
+  # Empty: any type.
+  parent @1 :TwinId;
+  # Only its direct children. Empty: not asked for.
+  rootsOnly @2 :Bool;
+  where @3 :Text;
+  # An expression (formats.md section 3). Empty: all.
+  select @4 :List(Text);
+  # Property keys to answer. Empty: all.
+  orderBy @5 :Text;
+  # An expression, mostly a property. Empty: by id.
+  descending @6 :Bool;
+  limit @7 :UInt32;
+  # Rows of a page, at most page_rows_max. 0: 100.
+  pageToken @8 :Text;
+  # From `Page.next` of the same query.
+  countOnly @9 :Bool;
+}
+
+struct Subscribe {
+  # Asks for events from now on, answered by `Reply.subscribed` and then by `EventBatch`es.
+  ids @0 :List(TwinId);
+  # Only these twins, which need not exist yet. Empty: not asked for.
+  type @1 :Text;
+  # Only this type. Empty: any.
+  parent @2 :TwinId;
+  # Only direct children of this twin. Empty: any.
+  where @3 :Text;
+  # Only while this holds for the twin's new state. Empty: always.
+  credit @4 :UInt32;
+  # Events that may come before the next `Grant`. 0: subscriber_backlog_max.
+}
+
+struct Grant {
+  subscription @0 :UInt64;
+  credit @1 :UInt32;
+  # Further events that may come.
+}
+
+struct Hello {
+  # The first message on a link.
+  protocol @0 :UInt16;
+  program @1 :Text;
+  # For people, such as "gemel 0.1.0".
+}
+
+# ---- replies ---------------------------------------------------------------------------------
+
+struct Reply {
+  union {
+    error @0 :Error;
+    # The request as a whole failed; nothing was done.
+    outcome @1 :Outcome;
+    page @2 :Page;
+    subscribed @3 :UInt64;
+    done @4 :Void;
+    stats @5 :Stats;
+    welcome @6 :Welcome;
+  }
+}
+
+struct Error {
+  code @0 :UInt16;
+  # An `errc`.
+  context @1 :Text;
+  index @2 :UInt32;
+  # In an outcome: which entry of the batch.
+}
+
+struct Outcome {
+  applied @0 :UInt32;
+  # Entries that took effect. applied + length(failures) = entries of the batch.
+  failures @1 :List(Error);
+  # In the order of their index.
+  ids @2 :List(TwinId);
+  # Of a create: the id of every entry, also of those that failed.
+}
+
+struct Twin {
+  id @0 :TwinId;
+  type @1 :TypeIndex;
+  parent @2 :TwinId;
+  version @3 :UInt64;
+  # 1 when made; raised by one for each property that an update changes.
+  lifecycle @4 :UInt8;
+  # A `lifecycle_state`.
+  updatedAtUs @5 :TimeUs;
+  # Wall-clock time of the last change; hybrid, so it never goes back.
+  children @6 :UInt32;
+  properties @7 :List(Value);
+  path @8 :Text;
+  # '/' and the ids from the root down to this twin, joined by '/'.
+}
+
+struct Page {
+  keys @0 :List(Text);
+  types @1 :List(Text);
+  twins @2 :List(Twin);
+  next @3 :Text;
+  # Token of the next page. Empty: this was the last one.
+  total @4 :UInt64;
+  # Twins that match, when countOnly was asked; else 0.
+  missing @5 :List(TwinId);
+}
+
+struct Stats {
+  counters @0 :List(Counter);
+  latencies @1 :List(Latency);
+}
+
+struct Counter {
+  name @0 :Text;
+  # Such as "gemel_updates_applied_total"; names follow OpenMetrics.
+  value @1 :Float64;
+  help @2 :Text;
+}
+
+struct Latency {
+  name @0 :Text;
+  count @1 :UInt64;
+  p50Ns @2 :UInt64;
+  p99Ns @3 :UInt64;
+  p999Ns @4 :UInt64;
+  maxNs @5 :UInt64;
+}
+
+struct Welcome {
+  protocol @0 :UInt16;
+  node @1 :Text;
+  program @2 :Text;
+}
+
+# ---- events ----------------------------------------------------------------------------------
+
+enum EventKind {
+  created @0;
+  updated @1;
+  removed @2;
+  lifecycle @3;
+  crashed @4;
+}
+
+struct EventBatch {
+  # What happened, in the order of the cell that saw it. Events of one twin never change order.
+  subscription @0 :UInt64;
+  keys @1 :List(Text);
+  types @2 :List(Text);
+  events @3 :List(Event);
+  missed @4 :UInt64;
+  # Events left out before the first one here because the subscriber was slow. Read the twins again.
+}
+
+struct Event {
+  id @0 :TwinId;
+  type @1 :TypeIndex;
+  parent @2 :TwinId;
+  kind @3 :EventKind;
+  version @4 :UInt64;
+  # After the event.
+  timeUs @5 :TimeUs;
+  sourceTimeUs @6 :TimeUs;
+  lifecycle @7 :UInt8;
+  changes @8 :List(Value);
+  # The properties that changed with their new values; of a removed property a null.
+  previous @9 :List(Value);
+  # The old values, one for each of `changes`; of a new property a null.
+  detail @10 :Text;
+  # Of a crash: what the behaviour threw.
+}
+
+# ---- between cells ---------------------------------------------------------------------------
+
+struct Control {
+  # One message from cell to cell about a parent and its group of children, which may live in two
+  # cells. The hierarchy actor lives with the children.
+  parent @0 :TwinId;
+  operation @1 :UInt64;
+  # Given by the asking cell, returned in the answer.
+  sender @2 :UInt16;
+  # The asking cell's index.
+  union {
+    open @3 :Void;
+    # Asks the parent's cell to accept a group: the first child is about to be made.
+    opened @4 :Opened;
+    # The parent's cell agrees, or says why not.
+    close @5 :ChildPolicy;
+    # The parent is about to be deleted.
+    closed @6 :Error;
+    # The group is gone, or why it is not (code 0: gone).
+    emptied @7 :Void;
+    # The last child left and the group is gone.
+    failed @8 :Text;
+    # Supervision of the group gave up; to be treated as a crash of the parent.
+    restart @9 :Void;
+    # The parent was restarted: its children start anew.
+    stop @10 :Void;
+    # The parent was stopped by its supervisor: its children are faulted.
+  }
+}
+
+struct Opened {
+  error @0 :Error;
+  # Code 0: agreed.
+  path @1 :Text;
+  # The parent's path.
+  depth @2 :UInt16;
+  # The parent's depth; a root has 1.
+  type @3 :Text;
+  # The parent's type, which chooses the supervision policy.
+}

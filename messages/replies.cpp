@@ -1,0 +1,258 @@
+#include "messages/replies.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "messages/detail/wire_write.hpp"
+
+namespace gemel {
+
+using detail::root_of;
+using detail::write_ids;
+using detail::write_properties;
+
+const value* twin_record::find(std::string_view key) const noexcept {
+  auto i = std::find_if(properties.begin(), properties.end(),
+                        [&](const property& p) { return p.key == key; });
+  return i != properties.end() ? &i->content : nullptr;
+}
+
+const property_change* twin_event::find(std::string_view key) const noexcept {
+  auto i = std::find_if(changes.begin(), changes.end(),
+                        [&](const property_change& c) { return c.key == key; });
+  return i != changes.end() ? &*i : nullptr;
+}
+
+std::string_view to_string(event_kind kind) noexcept {
+  constexpr std::array<std::string_view, 5> names = {"created", "updated", "removed", "lifecycle",
+                                                     "crashed"};
+  auto index = static_cast<std::size_t>(kind);
+  return index < names.size() ? names[index] : std::string_view{"unknown"};
+}
+
+namespace {
+
+void write_error(wire::Error::Builder target, const error& why) {
+  target.setCode(static_cast<std::uint16_t>(why.code));
+  target.setContext(why.context);
+}
+
+} // namespace
+
+frame make_error_reply(const error& why) {
+  capnp::MallocMessageBuilder builder;
+  write_error(root_of(builder).initReply().initError(), why);
+  return frame::build(builder);
+}
+
+frame make_outcome_reply(const outcome& what) {
+  capnp::MallocMessageBuilder builder;
+  auto target = root_of(builder).initReply().initOutcome();
+  target.setApplied(what.applied);
+  auto failures = target.initFailures(static_cast<unsigned>(what.failures.size()));
+  for (unsigned i = 0; i < failures.size(); ++i) {
+    write_error(failures[i], what.failures[i].why);
+    failures[i].setIndex(what.failures[i].index);
+  }
+  write_ids(target.initIds(static_cast<unsigned>(what.ids.size())), what.ids);
+  return frame::build(builder);
+}
+
+frame make_page_reply(const twin_page& page) {
+  capnp::MallocMessageBuilder builder;
+  name_table keys;
+  name_table types;
+  auto target = root_of(builder).initReply().initPage();
+  auto list = target.initTwins(static_cast<unsigned>(page.twins.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    const auto& twin = page.twins[i];
+    auto one = list[i];
+    one.setId(twin.id);
+    one.setType(types.intern(twin.type));
+    one.setParent(twin.parent);
+    one.setVersion(twin.version);
+    one.setLifecycle(static_cast<std::uint8_t>(twin.lifecycle));
+    one.setUpdatedAtUs(twin.updated_at_us);
+    one.setChildren(twin.children);
+    one.setPath(twin.path);
+    write_properties(one.initProperties(static_cast<unsigned>(twin.properties.size())),
+                     twin.properties, keys);
+  }
+  keys.write(target.initKeys(static_cast<unsigned>(keys.names().size())));
+  types.write(target.initTypes(static_cast<unsigned>(types.names().size())));
+  target.setNext(page.next);
+  target.setTotal(page.total);
+  write_ids(target.initMissing(static_cast<unsigned>(page.missing.size())), page.missing);
+  return frame::build(builder);
+}
+
+frame make_subscribed_reply(std::uint64_t subscription) {
+  capnp::MallocMessageBuilder builder;
+  root_of(builder).initReply().setSubscribed(subscription);
+  return frame::build(builder);
+}
+
+frame make_done_reply() {
+  capnp::MallocMessageBuilder builder;
+  root_of(builder).initReply().setDone();
+  return frame::build(builder);
+}
+
+frame make_stats_reply(const stats_record& stats) {
+  capnp::MallocMessageBuilder builder;
+  auto target = root_of(builder).initReply().initStats();
+  auto counters = target.initCounters(static_cast<unsigned>(stats.counters.size()));
+  for (unsigned i = 0; i < counters.size(); ++i) {
+    counters[i].setName(stats.counters[i].name);
+    counters[i].setValue(stats.counters[i].number);
+    counters[i].setHelp(stats.counters[i].help);
+  }
+  auto latencies = target.initLatencies(static_cast<unsigned>(stats.latencies.size()));
+  for (unsigned i = 0; i < latencies.size(); ++i) {
+    const auto& from = stats.latencies[i];
+    latencies[i].setName(from.name);
+    latencies[i].setCount(from.count);
+    latencies[i].setP50Ns(from.p50_ns);
+    latencies[i].setP99Ns(from.p99_ns);
+    latencies[i].setP999Ns(from.p999_ns);
+    latencies[i].setMaxNs(from.max_ns);
+  }
+  return frame::build(builder);
+}
+
+frame make_welcome_reply(std::string_view node, std::string_view program) {
+  capnp::MallocMessageBuilder builder;
+  auto target = root_of(builder).initReply().initWelcome();
+  target.setProtocol(wire::PROTOCOL_VERSION);
+  set_text(target.initNode(static_cast<unsigned>(node.size())), node);
+  set_text(target.initProgram(static_cast<unsigned>(program.size())), program);
+  return frame::build(builder);
+}
+
+error read_error(wire::Error::Reader what) {
+  return {static_cast<errc>(what.getCode()), std::string{text_of(what.getContext())}};
+}
+
+namespace {
+
+std::vector<std::string> read_texts(capnp::List<capnp::Text>::Reader list) {
+  std::vector<std::string> texts;
+  texts.reserve(list.size());
+  for (auto text : list)
+    texts.emplace_back(text_of(text));
+  return texts;
+}
+
+} // namespace
+
+outcome read_outcome(wire::Outcome::Reader what) {
+  outcome read;
+  read.applied = what.getApplied();
+  for (auto one : what.getFailures())
+    read.failures.push_back({one.getIndex(), read_error(one)});
+  read.ids = read_texts(what.getIds());
+  return read;
+}
+
+twin_page read_page(wire::Page::Reader what) {
+  twin_page read;
+  auto keys = what.getKeys();
+  auto types = what.getTypes();
+  read.twins.reserve(what.getTwins().size());
+  for (auto one : what.getTwins()) {
+    auto& twin = read.twins.emplace_back();
+    twin.id = text_of(one.getId());
+    twin.type = text_of(types[one.getType()]);
+    twin.parent = text_of(one.getParent());
+    twin.path = text_of(one.getPath());
+    twin.version = one.getVersion();
+    twin.lifecycle = static_cast<lifecycle_state>(one.getLifecycle());
+    twin.updated_at_us = one.getUpdatedAtUs();
+    twin.children = one.getChildren();
+    for (auto held : one.getProperties())
+      twin.properties.push_back({std::string{text_of(keys[held.getKey()])}, read_value(held)});
+  }
+  read.next = text_of(what.getNext());
+  read.total = what.getTotal();
+  read.missing = read_texts(what.getMissing());
+  return read;
+}
+
+stats_record read_stats(wire::Stats::Reader what) {
+  stats_record read;
+  for (auto one : what.getCounters())
+    read.counters.push_back({std::string{text_of(one.getName())}, one.getValue(),
+                             std::string{text_of(one.getHelp())}});
+  for (auto one : what.getLatencies())
+    read.latencies.push_back({std::string{text_of(one.getName())}, one.getCount(), one.getP50Ns(),
+                              one.getP99Ns(), one.getP999Ns(), one.getMaxNs()});
+  return read;
+}
+
+twin_event read_event(wire::EventBatch::Reader batch, unsigned index) {
+  auto from = batch.getEvents()[index];
+  twin_event read;
+  read.kind = static_cast<event_kind>(from.getKind());
+  read.id = text_of(from.getId());
+  read.type = text_of(batch.getTypes()[from.getType()]);
+  read.parent = text_of(from.getParent());
+  read.version = from.getVersion();
+  read.lifecycle = static_cast<lifecycle_state>(from.getLifecycle());
+  read.time_us = from.getTimeUs();
+  read.source_time_us = from.getSourceTimeUs();
+  auto changes = from.getChanges();
+  auto previous = from.getPrevious();
+  for (unsigned i = 0; i < changes.size(); ++i)
+    read.changes.push_back({std::string{text_of(batch.getKeys()[changes[i].getKey()])},
+                            read_value(previous[i]), read_value(changes[i])});
+  read.detail = text_of(from.getDetail());
+  return read;
+}
+
+namespace {
+
+// The reply inside `answer` if it is of kind `which`, else the error it holds.
+result<wire::Reply::Reader> expect(const frame& answer, wire::Reply::Which which) {
+  if (!answer)
+    return fail(errc::bad_frame, "no reply");
+  auto message = answer.message();
+  if (!message.isReply())
+    return fail(errc::bad_frame, "a reply was expected");
+  auto reply = message.getReply();
+  if (reply.which() == which)
+    return reply;
+  if (reply.isError())
+    return tl::unexpected<error>(read_error(reply.getError()));
+  return fail(errc::bad_frame, "a reply of another kind was expected");
+}
+
+} // namespace
+
+result<outcome> expect_outcome(const frame& answer) {
+  return expect(answer, wire::Reply::OUTCOME).map([](auto r) {
+    return read_outcome(r.getOutcome());
+  });
+}
+
+result<twin_page> expect_page(const frame& answer) {
+  return expect(answer, wire::Reply::PAGE).map([](auto r) { return read_page(r.getPage()); });
+}
+
+result<std::uint64_t> expect_subscribed(const frame& answer) {
+  return expect(answer, wire::Reply::SUBSCRIBED).map([](auto r) -> std::uint64_t {
+    return r.getSubscribed();
+  });
+}
+
+result<void> expect_done(const frame& answer) {
+  auto reply = expect(answer, wire::Reply::DONE);
+  if (!reply)
+    return tl::unexpected<error>(std::move(reply.error()));
+  return {};
+}
+
+result<stats_record> expect_stats(const frame& answer) {
+  return expect(answer, wire::Reply::STATS).map([](auto r) { return read_stats(r.getStats()); });
+}
+
+} // namespace gemel

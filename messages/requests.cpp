@@ -1,0 +1,183 @@
+#include "messages/requests.hpp"
+
+#include "messages/detail/wire_write.hpp"
+
+namespace gemel {
+
+using detail::root_of;
+using detail::write_ids;
+using detail::write_properties;
+
+frame make_create(std::span<const new_twin> twins) {
+  capnp::MallocMessageBuilder builder;
+  name_table keys;
+  name_table types;
+  auto batch = root_of(builder).initCreate();
+  auto list = batch.initCreates(static_cast<unsigned>(twins.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    const auto& twin = twins[i];
+    auto one = list[i];
+    one.setId(twin.id);
+    one.setType(types.intern(twin.type));
+    one.setParent(twin.parent);
+    one.setPlacement(twin.placement);
+    write_properties(one.initProperties(static_cast<unsigned>(twin.properties.size())),
+                     twin.properties, keys);
+  }
+  keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
+  types.write(batch.initTypes(static_cast<unsigned>(types.names().size())));
+  return frame::build(builder);
+}
+
+frame make_update(std::span<const twin_update> updates) {
+  capnp::MallocMessageBuilder builder;
+  name_table keys;
+  auto batch = root_of(builder).initUpdate();
+  auto list = batch.initUpdates(static_cast<unsigned>(updates.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    const auto& update = updates[i];
+    auto one = list[i];
+    one.setId(update.id);
+    write_properties(one.initSet(static_cast<unsigned>(update.set.size())), update.set, keys);
+    auto unset = one.initUnset(static_cast<unsigned>(update.unset.size()));
+    for (unsigned k = 0; k < unset.size(); ++k)
+      unset.set(k, keys.intern(update.unset[k]));
+    one.setIfVersion(update.if_version);
+    one.setSourceTimeUs(update.source_time_us);
+  }
+  keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
+  return frame::build(builder);
+}
+
+frame make_update(std::string_view id, std::span<const property_ref> set) {
+  capnp::word scratch[128] = {};
+  capnp::MallocMessageBuilder builder{kj::arrayPtr(scratch, 128)};
+  auto batch = root_of(builder).initUpdate();
+  auto one = batch.initUpdates(1)[0];
+  auto keys = batch.initKeys(static_cast<unsigned>(set.size()));
+  auto list = one.initSet(static_cast<unsigned>(set.size()));
+  set_text(one.initId(static_cast<unsigned>(id.size())), id);
+  for (unsigned i = 0; i < list.size(); ++i) {
+    set_text(keys.init(i, static_cast<unsigned>(set[i].key.size())), set[i].key);
+    list[i].setKey(static_cast<std::uint16_t>(i));
+    write_value(list[i], set[i].content);
+  }
+  return frame::build(builder);
+}
+
+namespace {
+
+// Words of an update: 5 of its struct, 3 for a property, an id of up to 40 bytes.
+unsigned batch_words(std::uint32_t count, std::uint32_t set_max) {
+  return 64 + count * (5 + 1 + 5 + 3 * set_max);
+}
+
+} // namespace
+
+update_batch::update_batch(std::span<const std::string_view> keys, std::uint32_t count,
+                           std::uint32_t set_max)
+    : builder_{batch_words(count, set_max)} {
+  auto batch = root_of(builder_).initUpdate();
+  auto names = batch.initKeys(static_cast<unsigned>(keys.size()));
+  for (unsigned i = 0; i < names.size(); ++i)
+    set_text(names.init(i, static_cast<unsigned>(keys[i].size())), keys[i]);
+  updates_ = batch.initUpdates(count);
+}
+
+void update_batch::add(std::string_view id, std::span<const cell> set,
+                       std::int64_t source_time_us) {
+  GEMEL_CHECK(added_ < updates_.size());
+  auto one = updates_[added_++];
+  set_text(one.initId(static_cast<unsigned>(id.size())), id);
+  auto list = one.initSet(static_cast<unsigned>(set.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    list[i].setKey(set[i].key);
+    write_value(list[i], set[i].content);
+  }
+  one.setSourceTimeUs(source_time_us);
+}
+
+frame update_batch::finish() {
+  GEMEL_CHECK(added_ == updates_.size());
+  return frame::build(builder_);
+}
+
+frame make_get(std::span<const std::string> ids) {
+  capnp::MallocMessageBuilder builder;
+  auto get = root_of(builder).initGet();
+  write_ids(get.initIds(static_cast<unsigned>(ids.size())), ids);
+  return frame::build(builder);
+}
+
+frame make_remove(std::span<const std::string> ids, child_policy children) {
+  capnp::MallocMessageBuilder builder;
+  auto remove = root_of(builder).initRemove();
+  write_ids(remove.initIds(static_cast<unsigned>(ids.size())), ids);
+  remove.setChildren(static_cast<wire::ChildPolicy>(children));
+  return frame::build(builder);
+}
+
+frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger) {
+  capnp::MallocMessageBuilder builder;
+  auto batch = root_of(builder).initLifecycle();
+  write_ids(batch.initIds(static_cast<unsigned>(ids.size())), ids);
+  batch.setTrigger(trigger);
+  return frame::build(builder);
+}
+
+frame make_query(const query_request& asked) {
+  capnp::MallocMessageBuilder builder;
+  auto query = root_of(builder).initQuery();
+  query.setType(asked.type);
+  query.setParent(asked.parent);
+  query.setRootsOnly(asked.roots_only);
+  query.setWhere(asked.where);
+  write_ids(query.initSelect(static_cast<unsigned>(asked.select.size())), asked.select);
+  query.setOrderBy(asked.order_by);
+  query.setDescending(asked.descending);
+  query.setLimit(asked.limit);
+  query.setPageToken(asked.page_token);
+  query.setCountOnly(asked.count_only);
+  return frame::build(builder);
+}
+
+frame make_subscribe(const subscription_request& asked) {
+  capnp::MallocMessageBuilder builder;
+  auto subscribe = root_of(builder).initSubscribe();
+  write_ids(subscribe.initIds(static_cast<unsigned>(asked.ids.size())), asked.ids);
+  subscribe.setType(asked.type);
+  subscribe.setParent(asked.parent);
+  subscribe.setWhere(asked.where);
+  subscribe.setCredit(asked.credit);
+  return frame::build(builder);
+}
+
+frame make_unsubscribe(std::uint64_t subscription) {
+  capnp::MallocMessageBuilder builder;
+  root_of(builder).setUnsubscribe(subscription);
+  return frame::build(builder);
+}
+
+frame make_grant(std::uint64_t subscription, std::uint32_t credit) {
+  capnp::MallocMessageBuilder builder;
+  auto grant = root_of(builder).initGrant();
+  grant.setSubscription(subscription);
+  grant.setCredit(credit);
+  return frame::build(builder);
+}
+
+frame make_stats_request() {
+  capnp::MallocMessageBuilder builder;
+  root_of(builder).setStats();
+  return frame::build(builder);
+}
+
+frame make_hello(std::string_view program) {
+  capnp::MallocMessageBuilder builder;
+  auto hello = root_of(builder).initHello();
+  hello.setProtocol(wire::PROTOCOL_VERSION);
+  set_text(hello.initProgram(static_cast<unsigned>(program.size())), program);
+  return frame::build(builder);
+}
+
+} // namespace gemel

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "messages/frame.hpp"
+#include "messages/records.hpp"
+#include "messages/wire.hpp"
+
+/// Builds the frames that doors send. Contents are not checked here: ingress does that.
+namespace gemel {
+
+frame make_create(std::span<const new_twin> twins);
+
+frame make_update(std::span<const twin_update> updates);
+
+/// One key and value that need only live during the call.
+struct property_ref {
+  std::string_view key;
+  value content;
+};
+
+/// The common case without a heap allocation but the frame's own.
+frame make_update(std::string_view id, std::span<const property_ref> set);
+
+/// Builds one update batch of a known size and a fixed set of keys in place, for doors that feed
+/// many twins at once. Call `add` exactly `count` times, then `finish` once.
+class update_batch {
+public:
+  /// @param keys the columns, named by their position in `add`.
+  /// @param set_max the most properties that one `add` sets, for sizing the memory.
+  update_batch(std::span<const std::string_view> keys, std::uint32_t count,
+               std::uint32_t set_max = 2);
+
+  struct cell {
+    std::uint16_t key;
+    value content;
+  };
+
+  void add(std::string_view id, std::span<const cell> set, std::int64_t source_time_us = 0);
+  frame finish();
+
+private:
+  capnp::MallocMessageBuilder builder_;
+  capnp::List<wire::Update>::Builder updates_;
+  std::uint32_t added_ = 0;
+};
+
+frame make_get(std::span<const std::string> ids);
+
+frame make_remove(std::span<const std::string> ids, child_policy children);
+
+/// @param trigger a `lifecycle_trigger` of registry/lifecycle.hpp.
+frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger);
+
+frame make_query(const query_request& asked);
+
+frame make_subscribe(const subscription_request& asked);
+
+frame make_unsubscribe(std::uint64_t subscription);
+
+frame make_grant(std::uint64_t subscription, std::uint32_t credit);
+
+frame make_stats_request();
+
+frame make_hello(std::string_view program);
+
+} // namespace gemel
