@@ -15,17 +15,17 @@ namespace gemel {
 struct fault {
   errc code = errc::none;
   /// The file as it was named, or `--set key=value` for an option given on the command line.
-  std::string file;
+  std::string file{};
   /// Counted from 1, columns in code points; 0: not known.
   std::size_t line = 0;
   std::size_t column = 0;
   /// Which field: a JSON pointer (RFC 6901) in JSON documents, a dotted key such as `node.workers`
   /// in configs. Empty: the document as a whole.
-  std::string at;
+  std::string at{};
   /// What is wrong, without its place.
-  std::string message;
+  std::string message{};
   /// What would be right. Empty: nothing to say.
-  std::string hint;
+  std::string hint{};
 
   friend bool operator==(const fault&, const fault&) = default;
 };

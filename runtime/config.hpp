@@ -1,0 +1,140 @@
+#pragma once
+
+#include "messages/fault.hpp"
+#include "messages/limits.hpp"
+#include "registry/supervision_policy.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What a node is started with. One table in `config.cpp` describes every option once: reading,
+/// checking, hints, `--set` and the sample file are made from it; a default is the value that the
+/// member has here.
+namespace gemel {
+
+/// How much a node logs; each level with all that follow it.
+enum class log_level : std::uint8_t { trace, debug, info, warn, error, off };
+
+/// The name as configs write it, such as `info`.
+std::string_view to_string(log_level level) noexcept;
+
+struct node_section {
+  /// Name of the node: as valid as a twin id.
+  std::string id = "node-1";
+  /// Threads that run cells; 0: one per core.
+  std::uint32_t workers = 0;
+  std::uint32_t cells_per_worker = 4;
+  /// Of every random choice; 0: from the system's entropy.
+  std::uint64_t seed = 0;
+
+  friend bool operator==(const node_section&, const node_section&) = default;
+};
+
+struct listen_section {
+  std::string address = "127.0.0.1";
+  /// 0: any that is free.
+  std::uint16_t port = 7433;
+  /// Whether `address` may be reached from other machines.
+  bool allow_insecure = false;
+
+  friend bool operator==(const listen_section&, const listen_section&) = default;
+};
+
+/// Bounds of one node, none above its namesake in `messages/limits.hpp`.
+struct limits_section {
+  std::uint64_t twins_max = limits::rows_max;
+  std::uint64_t children_max = limits::children_max;
+  /// Levels, the root counted.
+  std::uint64_t depth_max = limits::hierarchy_depth_max;
+  std::uint64_t properties_max = limits::properties_max;
+  std::uint64_t frame_bytes_max = limits::frame_bytes_max;
+  std::uint64_t cell_queue_items_max = limits::cell_queue_items_max;
+  /// At least `frame_bytes_max`.
+  std::uint64_t cell_queue_bytes_max = limits::cell_queue_bytes_max;
+  std::uint64_t page_rows_max = limits::page_rows_max;
+  std::uint64_t sessions_max = limits::sessions_max;
+  std::uint64_t subscriptions_max = limits::subscriptions_max;
+  std::uint64_t subscriber_backlog_max = limits::subscriber_backlog_max;
+
+  friend bool operator==(const limits_section&, const limits_section&) = default;
+};
+
+struct lane_section {
+  std::chrono::milliseconds flush_interval{1};
+  std::uint32_t flush_events = 1'024;
+
+  friend bool operator==(const lane_section&, const lane_section&) = default;
+};
+
+struct log_section {
+  log_level level = log_level::info;
+
+  friend bool operator==(const log_section&, const log_section&) = default;
+};
+
+/// Everything a node reads at its start. A plain value; `parse_config` makes only valid ones.
+struct node_config {
+  node_section node;
+  listen_section listen;
+  limits_section limits;
+  /// Of parents whose type has no policy of its own.
+  supervision_policy supervision;
+  /// By the parent's type; complete policies, what a file left out taken from `supervision`.
+  std::map<std::string, supervision_policy, std::less<>> types;
+  lane_section lane;
+  log_section log;
+
+  /// How the children of a parent of this type are supervised.
+  const supervision_policy& supervision_of(std::string_view type) const noexcept;
+
+  friend bool operator==(const node_config&, const node_config&) = default;
+};
+
+/// Cells of a node on a machine of `cores` cores: workers times cells per worker, at most
+/// `limits::cells_max`, at least one.
+std::uint32_t cells_of(const node_config& config, std::uint32_t cores) noexcept;
+
+/// Bytes of a config file; a larger one is some other file.
+inline constexpr std::size_t config_bytes_max = 1u << 20;
+
+/// The config, or all that is wrong with it, ordered by place.
+using config_outcome = tl::expected<node_config, fault_list>;
+
+/// Reads a config (TOML 1.0). What it leaves out keeps its default.
+/// @param file_name stands in the faults only.
+/// @param overrides `key=value` each, as after `--set`, later ones win; they stand above the file.
+///        The value is written as in the file; texts, choices and durations need no quotes.
+/// @returns every fault at once: errc::bad_syntax (with a key that stands twice), unknown_key,
+///          bad_value (kind, range or choice; an address others can reach without
+///          `listen.allow_insecure`), bad_name, limit_reached.
+config_outcome parse_config(std::string_view text, std::string_view file_name,
+                            std::span<const std::string> overrides = {});
+
+/// The config as a file that `parse_config` reads back to the same, with every option, its unit,
+/// range, default and meaning. `write_config({})` is the sample.
+std::string write_config(const node_config& config);
+
+/// One option for people and for shell completion.
+struct config_option {
+  /// Such as `listen.port`.
+  std::string_view key;
+  /// Such as `integer, 0 to 65535`.
+  std::string form;
+  /// As a config writes it.
+  std::string default_text;
+  std::string_view help;
+  /// What can be written, if that is a short list.
+  std::span<const std::string_view> choices;
+};
+
+/// All options in the order of the sample; those of `[types.<name>]` are the ones of
+/// `[supervision]`.
+std::vector<config_option> config_options();
+
+} // namespace gemel

@@ -1,0 +1,488 @@
+#include "runtime/detail/config_table.hpp"
+
+#include "messages/duration.hpp"
+#include "messages/names.hpp"
+#include "messages/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <type_traits>
+
+namespace gemel::detail {
+
+namespace {
+
+constexpr std::string_view strategy_names[] = {"one_for_one", "one_for_all", "rest_for_one"};
+constexpr std::string_view restart_names[] = {"permanent", "transient", "temporary"};
+constexpr std::string_view level_names[] = {"trace", "debug", "info", "warn", "error", "off"};
+
+bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
+
+bool is_letter(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool is_hex(char c) noexcept {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// The four numbers of `a.b.c.d`; nothing for all other forms, short ones such as `127.1` too.
+std::optional<std::array<unsigned, 4>> ipv4_of(std::string_view text) {
+  std::array<unsigned, 4> parts{};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    auto dot = i + 1 < parts.size() ? text.find('.') : text.size();
+    if (dot == std::string_view::npos || dot == 0 || dot > 3
+        || !std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(dot), is_digit))
+      return std::nullopt;
+    std::from_chars(text.data(), text.data() + dot, parts[i]);
+    if (parts[i] > 255)
+      return std::nullopt;
+    text.remove_prefix(std::min(dot + 1, text.size()));
+  }
+  return parts;
+}
+
+// A host name by RFC 1123: labels of letters, digits and '-'. One whose last label begins with a
+// digit would be taken for a number by some systems.
+bool is_host_name(std::string_view text) {
+  auto in_name = [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '.'; };
+  auto last = text.substr(text.rfind('.') + 1);
+  return text.size() <= 253 && std::all_of(text.begin(), text.end(), in_name) && !last.empty()
+         && is_letter(last.front()) && last.back() != '-' && text.front() != '-'
+         && text.front() != '.' && text.find("..") == std::string_view::npos;
+}
+
+// Tells addresses from other texts; whether one exists, the system says when the node listens.
+bool looks_like_ipv6(std::string_view text) {
+  auto in_address = [](char c) { return is_hex(c) || c == ':' || c == '.'; };
+  return text.size() <= 45 && std::count(text.begin(), text.end(), ':') >= 2
+         && std::all_of(text.begin(), text.end(), in_address);
+}
+
+result<void> check_address(std::string_view text) {
+  if (!text.empty() && (ipv4_of(text) || looks_like_ipv6(text) || is_host_name(text)))
+    return {};
+  return fail(errc::bad_value, "it is no address");
+}
+
+constexpr auto microseconds_per_ms = std::int64_t{1'000};
+
+// The one description of every option.
+constexpr option table[] = {
+    {.key = "node.id",
+     .unit = "1 to 256 bytes without '/'",
+     .help = "Name of this node, in its answers, logs and to its peers.",
+     .slot = [](node_config& c) -> option_slot { return &c.node.id; },
+     .check = check_id},
+    {.key = "node.workers",
+     .unit = "threads",
+     .max = 1'024,
+     .help = "Threads that run the twins. 0: one per core of the machine.",
+     .slot = [](node_config& c) -> option_slot { return &c.node.workers; }},
+    {.key = "node.cells_per_worker",
+     .unit = "cells",
+     .min = 1,
+     .max = 64,
+     .help = "A cell runs the twins of its shards, one after the other. More cells spread work "
+             "more evenly and cost some memory each.",
+     .slot = [](node_config& c) -> option_slot { return &c.node.cells_per_worker; }},
+    {.key = "node.seed",
+     .max = std::numeric_limits<std::int64_t>::max(),
+     .help = "Seed of every random choice of the node, such as the ids it makes. 0: from the "
+             "system's entropy.",
+     .slot = [](node_config& c) -> option_slot { return &c.node.seed; }},
+
+    {.key = "listen.address",
+     .unit = R"(such as "127.0.0.1", "::1" or a host name)",
+     .help = "Where the node listens: an address or host name. Any but a loopback address also "
+             "needs allow_insecure.",
+     .slot = [](node_config& c) -> option_slot { return &c.listen.address; },
+     .check = check_address},
+    {.key = "listen.port",
+     .max = 65'535,
+     .help = "0: any that is free; the node prints which.",
+     .slot = [](node_config& c) -> option_slot { return &c.listen.port; }},
+    {.key = "listen.allow_insecure",
+     .help = "Whether the address may be reached from other machines. Without certificates anyone "
+             "who reaches the node controls it.",
+     .slot = [](node_config& c) -> option_slot { return &c.listen.allow_insecure; }},
+
+    {.key = "limits.twins_max",
+     .unit = "twins",
+     .min = 1,
+     .max = limits::rows_max,
+     .help = "Twins of this node.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.twins_max; }},
+    {.key = "limits.children_max",
+     .unit = "twins",
+     .min = 1,
+     .max = limits::children_max,
+     .help = "Children of one parent.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.children_max; }},
+    {.key = "limits.depth_max",
+     .unit = "levels",
+     .min = 1,
+     .max = limits::hierarchy_depth_max,
+     .help = "Levels of the hierarchy, the root counted.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.depth_max; }},
+    {.key = "limits.properties_max",
+     .unit = "properties",
+     .min = 1,
+     .max = limits::properties_max,
+     .help = "Properties of one twin.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.properties_max; }},
+    {.key = "limits.frame_bytes_max",
+     .unit = "bytes",
+     .min = 65'536,
+     .max = limits::frame_bytes_max,
+     .help = "One message from outside.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.frame_bytes_max; }},
+    {.key = "limits.cell_queue_items_max",
+     .unit = "messages",
+     .min = 1,
+     .max = limits::cell_queue_items_max,
+     .help = "Work waiting for one cell; beyond it senders are told that the node is overloaded.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.cell_queue_items_max; }},
+    {.key = "limits.cell_queue_bytes_max",
+     .unit = "bytes",
+     .min = 65'536,
+     .max = limits::cell_queue_bytes_max,
+     .help = "The same in bytes; at least frame_bytes_max.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.cell_queue_bytes_max; }},
+    {.key = "limits.page_rows_max",
+     .unit = "rows",
+     .min = 1,
+     .max = limits::page_rows_max,
+     .help = "Twins of one page of an answer; more come page by page.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.page_rows_max; }},
+    {.key = "limits.sessions_max",
+     .unit = "sessions",
+     .min = 1,
+     .max = limits::sessions_max,
+     .help = "Programs connected at a time.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.sessions_max; }},
+    {.key = "limits.subscriptions_max",
+     .unit = "subscriptions",
+     .min = 1,
+     .max = limits::subscriptions_max,
+     .help = "Subscriptions of all sessions together.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.subscriptions_max; }},
+    {.key = "limits.subscriber_backlog_max",
+     .unit = "events",
+     .min = 1,
+     .max = limits::subscriber_backlog_max,
+     .help = "Events kept for one slow subscriber; beyond it they are replaced by one notice of "
+             "the gap.",
+     .slot = [](node_config& c) -> option_slot { return &c.limits.subscriber_backlog_max; }},
+
+    {.key = "supervision.strategy",
+     .help = "Who is restarted when a child crashes: the child alone, all children of its parent, "
+             "or it and those started after it.",
+     .slot = [](node_config& c) -> option_slot { return &c.supervision.strategy; },
+     .choices = strategy_names},
+    {.key = "supervision.restart",
+     .help = "When a child that ended is restarted: always, only after a crash, or never.",
+     .slot = [](node_config& c) -> option_slot { return &c.supervision.kind; },
+     .choices = restart_names},
+    {.key = "supervision.intensity",
+     .unit = "restarts",
+     .max = restart_intensity_max,
+     .help = "Restarts within one period that a parent tolerates; one more, and it gives up and "
+             "its own parent decides. 0: the first one is too many.",
+     .slot = [](node_config& c) -> option_slot { return &c.supervision.intensity; }},
+    {.key = "supervision.period",
+     .min = 1,
+     .max = restart_period_us_max / microseconds_per_ms,
+     .help = "The time over which restarts are counted.",
+     .slot = [](node_config& c) -> option_slot {
+       return microseconds_slot{&c.supervision.period_us};
+     }},
+
+    {.key = "lane.flush_interval",
+     .min = 1,
+     .max = 1'000,
+     .help = "The longest that an event waits for others before it goes to subscribers.",
+     .slot = [](node_config& c) -> option_slot { return &c.lane.flush_interval; }},
+    {.key = "lane.flush_events",
+     .unit = "events",
+     .min = 1,
+     .max = limits::batch_entries_max,
+     .help = "As many events go at once, without waiting longer.",
+     .slot = [](node_config& c) -> option_slot { return &c.lane.flush_events; }},
+
+    {.key = "log.level",
+     .help = "What is logged, to standard error: messages of this level and of those after it.",
+     .slot = [](node_config& c) -> option_slot { return &c.log.level; },
+     .choices = level_names},
+};
+
+std::string range_of(const option& about) {
+  auto text = std::to_string(about.min) + " to " + std::to_string(about.max);
+  return about.unit.empty() ? text : text + " " + std::string{about.unit};
+}
+
+std::string duration_range_of(const option& about) {
+  auto format = [](std::uint64_t ms) {
+    return format_duration(std::chrono::milliseconds{static_cast<std::int64_t>(ms)});
+  };
+  return format(about.min) + " to " + format(about.max);
+}
+
+std::string list_of(std::span<const std::string_view> words) {
+  std::string text;
+  for (auto word : words)
+    text += (text.empty() ? "" : ", ") + std::string{word};
+  return text;
+}
+
+std::string quoted(std::string_view text) {
+  std::string literal;
+  append_json_text(literal, text);
+  return literal;
+}
+
+std::string said(const option& about, const std::string& what) {
+  return "'" + std::string{about.key} + "' " + what;
+}
+
+complaint wrong_kind(const option& about, std::string_view wanted, const toml_value& content) {
+  auto got = std::holds_alternative<bool>(content) ? (std::get<bool>(content) ? "true" : "false")
+                                                   : std::string{kind_name(content)};
+  return {errc::bad_value, said(about, "must be " + std::string{wanted} + ", not " + got),
+          form_of(about)};
+}
+
+using verdict = std::optional<complaint>;
+
+// ---- reading one value into its place
+
+verdict take(const option& about, const toml_value& content, std::string* place) {
+  const auto* text = std::get_if<std::string>(&content);
+  if (text == nullptr)
+    return wrong_kind(about, "a text", content);
+  if (auto checked = about.check(*text); !checked)
+    return complaint{checked.error().code,
+                     said(about, "is " + quoted(*text) + ": " + checked.error().context),
+                     form_of(about)};
+  *place = *text;
+  return {};
+}
+
+verdict take(const option& about, const toml_value& content, bool* place) {
+  const auto* flag = std::get_if<bool>(&content);
+  if (flag == nullptr)
+    return wrong_kind(about, "true or false", content);
+  *place = *flag;
+  return {};
+}
+
+bool is_within(const option& about, std::int64_t number) {
+  return number >= 0 && static_cast<std::uint64_t>(number) >= about.min
+         && static_cast<std::uint64_t>(number) <= about.max;
+}
+
+template <class Number>
+requires(std::is_unsigned_v<Number>) verdict
+    take(const option& about, const toml_value& content, Number* place) {
+  const auto* number = std::get_if<std::int64_t>(&content);
+  if (number == nullptr)
+    return wrong_kind(about, "an integer", content);
+  if (!is_within(about, *number)) {
+    auto above = about.section() == "limits" && *number > 0
+                 && static_cast<std::uint64_t>(*number) > about.max;
+    return complaint{errc::bad_value, said(about, "is " + std::to_string(*number)),
+                     range_of(about) + (above ? "; a config can lower a limit, not raise it" : "")};
+  }
+  *place = static_cast<Number>(*number);
+  return {};
+}
+
+tl::expected<std::int64_t, complaint> read_ms(const option& about, const toml_value& content) {
+  if (const auto* number = std::get_if<std::int64_t>(&content))
+    return *number;
+  const auto* text = std::get_if<std::string>(&content);
+  if (text == nullptr)
+    return tl::unexpected(wrong_kind(about, "a duration", content));
+  if (auto read = parse_duration(*text))
+    return read->count();
+  return tl::unexpected(
+      complaint{errc::bad_value, said(about, "is " + quoted(*text)), std::string{duration_form}});
+}
+
+verdict take_ms(const option& about, const toml_value& content, std::int64_t& ms) {
+  auto read = read_ms(about, content);
+  if (!read)
+    return read.error();
+  if (!is_within(about, *read))
+    return complaint{errc::bad_value, said(about, "is " + std::to_string(*read) + "ms"),
+                     duration_range_of(about)};
+  ms = *read;
+  return {};
+}
+
+verdict take(const option& about, const toml_value& content, std::chrono::milliseconds* place) {
+  std::int64_t ms = place->count();
+  auto refused = take_ms(about, content, ms);
+  *place = std::chrono::milliseconds{ms};
+  return refused;
+}
+
+verdict take(const option& about, const toml_value& content, microseconds_slot place) {
+  std::int64_t ms = 0;
+  if (auto refused = take_ms(about, content, ms))
+    return refused;
+  *place.count = ms * microseconds_per_ms;
+  return {};
+}
+
+template <class Enum>
+requires(std::is_enum_v<Enum>) verdict
+    take(const option& about, const toml_value& content, Enum* place) {
+  const auto* text = std::get_if<std::string>(&content);
+  if (text == nullptr)
+    return wrong_kind(about, "a text", content);
+  auto found = std::find(about.choices.begin(), about.choices.end(), *text);
+  if (found == about.choices.end()) {
+    auto near = nearest_word(*text, about.choices);
+    auto guess = near.empty() ? "" : "did you mean " + quoted(near) + "? ";
+    return complaint{errc::bad_value, said(about, "is " + quoted(*text)), guess + form_of(about)};
+  }
+  *place = static_cast<Enum>(found - about.choices.begin());
+  return {};
+}
+
+// ---- writing
+
+std::string write(const option&, const std::string* place) {
+  return quoted(*place);
+}
+
+std::string write(const option&, const bool* place) {
+  return *place ? "true" : "false";
+}
+
+template <class Number>
+requires(std::is_unsigned_v<Number>) std::string write(const option&, const Number* place) {
+  return std::to_string(*place);
+}
+
+std::string write(const option&, const std::chrono::milliseconds* place) {
+  return quoted(format_duration(*place));
+}
+
+std::string write(const option&, microseconds_slot place) {
+  return quoted(format_duration(std::chrono::milliseconds{*place.count / microseconds_per_ms}));
+}
+
+template <class Enum>
+requires(std::is_enum_v<Enum>) std::string write(const option& about, const Enum* place) {
+  return quoted(about.choices[static_cast<std::size_t>(*place)]);
+}
+
+// ---- forms
+
+std::string form(const option& about, const std::string*) {
+  return "text, " + std::string{about.unit};
+}
+
+std::string form(const option&, const bool*) {
+  return "true or false";
+}
+
+template <class Number>
+requires(std::is_unsigned_v<Number>) std::string form(const option& about, const Number*) {
+  return "integer, " + range_of(about);
+}
+
+std::string form(const option& about, const std::chrono::milliseconds*) {
+  return "duration, " + duration_range_of(about);
+}
+
+std::string form(const option& about, microseconds_slot) {
+  return "duration, " + duration_range_of(about);
+}
+
+template <class Enum>
+requires(std::is_enum_v<Enum>) std::string form(const option& about, const Enum*) {
+  return "one of " + list_of(about.choices);
+}
+
+} // namespace
+
+std::span<const option> options() noexcept {
+  return table;
+}
+
+const option* find_option(std::string_view section, std::string_view name) noexcept {
+  for (const auto& each : table)
+    if (each.section() == section && each.name() == name)
+      return &each;
+  return nullptr;
+}
+
+std::vector<std::string_view> section_names() {
+  std::vector<std::string_view> names;
+  for (const auto& each : table)
+    if (names.empty() || names.back() != each.section())
+      names.push_back(each.section());
+  auto after_supervision = std::find(names.begin(), names.end(), "supervision");
+  names.insert(after_supervision + 1, "types");
+  return names;
+}
+
+std::string_view section_help(std::string_view section) noexcept {
+  if (section == "node")
+    return "What the node is.";
+  if (section == "listen")
+    return "Where other programs reach it.";
+  if (section == "limits")
+    return "Bounds. The defaults are the most that is allowed: a config can lower them, not raise "
+           "them.";
+  if (section == "supervision")
+    return "How children are restarted, in the words of Erlang/OTP.";
+  if (section == "types")
+    return "The same for the children of parents of one type. What is left out is as in "
+           "[supervision].";
+  if (section == "lane")
+    return "How events are collected on their way from twins to subscribers.";
+  if (section == "log")
+    return "What it tells about itself.";
+  return {};
+}
+
+std::string form_of(const option& about) {
+  node_config any;
+  return std::visit([&](auto place) { return form(about, place); }, about.slot(any));
+}
+
+std::string literal_of(const option& about, const node_config& config) {
+  auto copy = config;
+  return std::visit([&](auto place) { return write(about, place); }, about.slot(copy));
+}
+
+std::optional<complaint> assign(const option& about, const toml_value& content,
+                                node_config& target) {
+  return std::visit([&](auto place) { return take(about, content, place); }, about.slot(target));
+}
+
+bool is_loopback(std::string_view address) noexcept {
+  if (address == "localhost" || address == "::1")
+    return true;
+  auto parts = ipv4_of(address);
+  return parts && (*parts)[0] == 127;
+}
+
+} // namespace gemel::detail
+
+namespace gemel {
+
+std::string_view to_string(log_level level) noexcept {
+  auto index = static_cast<std::size_t>(level);
+  return index < std::size(detail::level_names) ? detail::level_names[index] : "unknown";
+}
+
+} // namespace gemel
