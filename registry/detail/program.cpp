@@ -171,6 +171,77 @@ std::vector<instruction> conjuncts_of(const program& made) {
   return found;
 }
 
+// Whether the jump is taken. One that is leaves its operand (for AND and OR as a bool), one that is
+// not drops it; the element of an IN is dropped in any case.
+bool jumps(const instruction& now, operand*& top) {
+  auto taken = false;
+  switch (now.code) {
+  case opcode::match_element:
+    --top;
+    if (compare(comparison_kind::equal, top[0], top[1])) {
+      *top = operand::of(true);
+      return true;
+    }
+    return false;
+  case opcode::jump_if_present:
+    taken = !top->is_absent();
+    break;
+  default:
+    taken = top->is_true() == (now.code == opcode::jump_if_true);
+    if (taken)
+      *top = operand::of(now.code == opcode::jump_if_true);
+  }
+  if (!taken)
+    --top;
+  return taken;
+}
+
+// Takes the operands of `now` and leaves its result in the place of the first; returns that place.
+operand* apply(const instruction& now, operand* top, scratch& room) {
+  switch (now.code) {
+  case opcode::compare:
+    --top;
+    *top = operand::of(compare(now.comparison, top[0], top[1]));
+    break;
+  case opcode::to_bool:
+    *top = operand::of(top->is_true());
+    break;
+  case opcode::logical_not:
+    *top = operand::of(!top->is_true());
+    break;
+  case opcode::is_null:
+    *top = operand::of(top->is_absent());
+    break;
+  case opcode::no_match:
+    *top = operand::of(false);
+    break;
+  case opcode::in_path:
+    --top;
+    *top = operand::of(has_element(top[1], top[0]));
+    break;
+  case opcode::like:
+    --top;
+    *top = operand::of(is_like(top[0], top[1]));
+    break;
+  case opcode::between:
+    top -= 2;
+    *top = operand::of(is_between(top));
+    break;
+  case opcode::arithmetic:
+    --top;
+    *top = calculate(now.arithmetic, top[0], top[1]);
+    break;
+  case opcode::negate:
+    *top = negate(*top);
+    break;
+  default:
+    GEMEL_CHECK(now.code == opcode::call);
+    top -= now.a - 1;
+    *top = call(now.function, top, room);
+  }
+  return top;
+}
+
 } // namespace
 
 program make_program(syntax_tree tree) {
@@ -211,67 +282,15 @@ operand run(const program& what, std::span<const value* const> bound, scratch& r
       *++top = operand::of(
           compare_values(now.comparison, resolve(what, bound, now.a), what.constants[now.b]));
       break;
-    case opcode::compare:
-      --top;
-      *top = operand::of(compare(now.comparison, top[0], top[1]));
-      break;
     case opcode::jump_if_false:
     case opcode::jump_if_true:
-      if (auto wanted = now.code == opcode::jump_if_true; top->is_true() == wanted) {
-        *top = operand::of(wanted);
-        next = first + now.a;
-      } else {
-        --top;
-      }
-      break;
-    case opcode::to_bool:
-      *top = operand::of(top->is_true());
-      break;
-    case opcode::logical_not:
-      *top = operand::of(!top->is_true());
-      break;
-    case opcode::is_null:
-      *top = operand::of(top->is_absent());
-      break;
-    case opcode::match_element:
-      --top;
-      if (compare(comparison_kind::equal, top[0], top[1])) {
-        *top = operand::of(true);
-        next = first + now.a;
-      }
-      break;
-    case opcode::no_match:
-      *top = operand::of(false);
-      break;
-    case opcode::in_path:
-      --top;
-      *top = operand::of(has_element(top[1], top[0]));
-      break;
-    case opcode::like:
-      --top;
-      *top = operand::of(is_like(top[0], top[1]));
-      break;
-    case opcode::between:
-      top -= 2;
-      *top = operand::of(is_between(top));
-      break;
-    case opcode::arithmetic:
-      --top;
-      *top = calculate(now.arithmetic, top[0], top[1]);
-      break;
-    case opcode::negate:
-      *top = negate(*top);
-      break;
-    case opcode::call:
-      top -= now.a - 1;
-      *top = call(now.function, top, room);
-      break;
     case opcode::jump_if_present:
-      if (top->is_absent())
-        --top;
-      else
+    case opcode::match_element:
+      if (jumps(now, top))
         next = first + now.a;
       break;
+    default:
+      top = apply(now, top, room);
     }
   }
   return *top;
