@@ -130,7 +130,7 @@ TEST_CASE("a field that is missing, twice, or of the wrong kind is refused", "[u
                + "t.json:1:5: /1: a twin is an object, not list" + form);
 }
 
-TEST_CASE("a name that is none is refused", "[unit][runtime]") {
+TEST_CASE("a twin with a name that is none is refused", "[unit][runtime]") {
   auto read = document_of(R"({"type": "", "id": "a/b", "parent": "c\n", "properties": {"": 1}})");
   CHECK(read.twins.empty());
   REQUIRE(read.faults.size() == 4);
