@@ -53,6 +53,8 @@ inline constexpr std::size_t page_bytes_max = 3u << 20;
 inline constexpr std::size_t expression_bytes_max = 16'384;
 /// Parentheses, calls and operators inside each other in one expression.
 inline constexpr std::size_t expression_depth_max = 100;
+/// Queries, gets and the like under way in one node at once; each holds its answer in memory.
+inline constexpr std::size_t gatherings_max = 1'024;
 /// Subscriptions of one node.
 inline constexpr std::size_t subscriptions_max = 1'000'000;
 /// Events kept for one slow subscriber before it gets a `gap`.

@@ -123,7 +123,7 @@ struct Query {
   where @3 :Text;
   # An expression (formats.md section 3). Empty: all.
   select @4 :List(Text);
-  # Property keys to answer. Empty: all.
+  # Expressions to answer, mostly property keys, each under its own text. Empty: all properties.
   orderBy @5 :Text;
   # An expression, mostly a property. Empty: by id.
   descending @6 :Bool;
@@ -203,7 +203,7 @@ struct Twin {
   # A `lifecycle_state`.
   updatedAtUs @5 :TimeUs;
   # Wall-clock time of the last change; hybrid, so it never goes back.
-  children @6 :UInt32;
+  hasChildren @6 :Bool;
   properties @7 :List(Value);
   path @8 :Text;
   # '/' and the ids from the root down to this twin, joined by '/'.
@@ -312,6 +312,8 @@ struct Control {
     # The parent was restarted: its children start anew.
     stop @10 :Void;
     # The parent was stopped by its supervisor: its children are faulted.
+    moved @11 :Opened;
+    # The parent has another place in the tree now: its new path and depth. No error, no type.
   }
 }
 

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "messages/error.hpp"
+#include "messages/value.hpp"
 
 namespace gemel {
 
@@ -20,5 +21,10 @@ result<void> check_type(std::string_view type);
 
 /// A property key: 1 to `limits::key_bytes_max` bytes of UTF-8 without control characters.
 result<void> check_key(std::string_view key);
+
+/// What a property may hold: UTF-8 texts of at most `limits::text_bytes_max` bytes, lists and maps
+/// within `limits::value_elements_max` and `limits::value_depth_max`, valid keys.
+/// @returns errc::bad_value or errc::limit_reached with the reason.
+result<void> check_content(const value& content);
 
 } // namespace gemel

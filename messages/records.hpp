@@ -56,7 +56,7 @@ struct twin_record {
   lifecycle_state lifecycle = lifecycle_state::provisioned;
   /// Microseconds since 1970 UTC.
   std::int64_t updated_at_us = 0;
-  std::uint32_t children = 0;
+  bool has_children = false;
   gemel::properties properties;
 
   /// The property's value, or null when the twin has none of that key.
@@ -91,7 +91,7 @@ struct query_request {
   bool roots_only = false;
   /// An expression; empty: all.
   std::string where;
-  /// Property keys to answer; empty: all.
+  /// Expressions to answer, mostly property keys, each under its own text; empty: all properties.
   std::vector<std::string> select;
   /// An expression, mostly a property; empty: by id.
   std::string order_by;

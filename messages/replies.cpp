@@ -1,13 +1,14 @@
 #include "messages/replies.hpp"
 
+#include "messages/detail/wire_write.hpp"
+
 #include <algorithm>
 #include <array>
-
-#include "messages/detail/wire_write.hpp"
 
 namespace gemel {
 
 using detail::root_of;
+using detail::whole;
 using detail::write_ids;
 using detail::write_properties;
 
@@ -34,7 +35,7 @@ namespace {
 
 void write_error(wire::Error::Builder target, const error& why) {
   target.setCode(static_cast<std::uint16_t>(why.code));
-  target.setContext(why.context);
+  target.setContext(whole(why.context));
 }
 
 } // namespace
@@ -67,20 +68,20 @@ frame make_page_reply(const twin_page& page) {
   for (unsigned i = 0; i < list.size(); ++i) {
     const auto& twin = page.twins[i];
     auto one = list[i];
-    one.setId(twin.id);
+    one.setId(whole(twin.id));
     one.setType(types.intern(twin.type));
-    one.setParent(twin.parent);
+    one.setParent(whole(twin.parent));
     one.setVersion(twin.version);
     one.setLifecycle(static_cast<std::uint8_t>(twin.lifecycle));
     one.setUpdatedAtUs(twin.updated_at_us);
-    one.setChildren(twin.children);
-    one.setPath(twin.path);
+    one.setHasChildren(twin.has_children);
+    one.setPath(whole(twin.path));
     write_properties(one.initProperties(static_cast<unsigned>(twin.properties.size())),
                      twin.properties, keys);
   }
   keys.write(target.initKeys(static_cast<unsigned>(keys.names().size())));
   types.write(target.initTypes(static_cast<unsigned>(types.names().size())));
-  target.setNext(page.next);
+  target.setNext(whole(page.next));
   target.setTotal(page.total);
   write_ids(target.initMissing(static_cast<unsigned>(page.missing.size())), page.missing);
   return frame::build(builder);
@@ -103,14 +104,14 @@ frame make_stats_reply(const stats_record& stats) {
   auto target = root_of(builder).initReply().initStats();
   auto counters = target.initCounters(static_cast<unsigned>(stats.counters.size()));
   for (unsigned i = 0; i < counters.size(); ++i) {
-    counters[i].setName(stats.counters[i].name);
+    counters[i].setName(whole(stats.counters[i].name));
     counters[i].setValue(stats.counters[i].number);
-    counters[i].setHelp(stats.counters[i].help);
+    counters[i].setHelp(whole(stats.counters[i].help));
   }
   auto latencies = target.initLatencies(static_cast<unsigned>(stats.latencies.size()));
   for (unsigned i = 0; i < latencies.size(); ++i) {
     const auto& from = stats.latencies[i];
-    latencies[i].setName(from.name);
+    latencies[i].setName(whole(from.name));
     latencies[i].setCount(from.count);
     latencies[i].setP50Ns(from.p50_ns);
     latencies[i].setP99Ns(from.p99_ns);
@@ -168,7 +169,7 @@ twin_page read_page(wire::Page::Reader what) {
     twin.version = one.getVersion();
     twin.lifecycle = static_cast<lifecycle_state>(one.getLifecycle());
     twin.updated_at_us = one.getUpdatedAtUs();
-    twin.children = one.getChildren();
+    twin.has_children = one.getHasChildren();
     for (auto held : one.getProperties())
       twin.properties.push_back({std::string{text_of(keys[held.getKey()])}, read_value(held)});
   }
@@ -181,8 +182,8 @@ twin_page read_page(wire::Page::Reader what) {
 stats_record read_stats(wire::Stats::Reader what) {
   stats_record read;
   for (auto one : what.getCounters())
-    read.counters.push_back({std::string{text_of(one.getName())}, one.getValue(),
-                             std::string{text_of(one.getHelp())}});
+    read.counters.push_back(
+        {std::string{text_of(one.getName())}, one.getValue(), std::string{text_of(one.getHelp())}});
   for (auto one : what.getLatencies())
     read.latencies.push_back({std::string{text_of(one.getName())}, one.getCount(), one.getP50Ns(),
                               one.getP99Ns(), one.getP999Ns(), one.getMaxNs()});

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include "messages/frame.hpp"
+#include "messages/records.hpp"
+
+namespace gemel {
+
+/// Where one entry of a batch goes.
+struct route {
+  /// Entry of the frame.
+  std::uint32_t index = 0;
+  /// Row in the cell that this part goes to; of a create: not used.
+  std::uint32_t row = 0;
+  /// The placement's shard; only of a create.
+  std::uint16_t shard = 0;
+  /// Of a create: `shard` was chosen by an explicit placement key.
+  bool pinned = false;
+};
+
+/// One request's way through the cells: the frame, who gets which entry, and the outcome that
+/// gathers. Each cell works on its own part; the last one to finish answers.
+class batch : public boost::intrusive_ref_counter<batch> {
+public:
+  using done_function = std::function<void(outcome&&)>;
+
+  batch(frame message, std::int64_t submitted_ns, done_function done)
+      : message_{std::move(message)}, submitted_ns_{submitted_ns}, done_{std::move(done)} {}
+
+  const frame& message() const noexcept { return message_; }
+
+  /// When it came in, `moment::steady_ns`.
+  std::int64_t submitted_ns() const noexcept { return submitted_ns_; }
+
+  /// Filled by ingress before any cell sees the batch, grouped by cell.
+  std::vector<route>& routes() noexcept { return routes_; }
+  const std::vector<route>& routes() const noexcept { return routes_; }
+
+  /// The id of every entry of a create; filled by ingress before any cell sees the batch.
+  std::vector<std::string>& ids() noexcept { return ids_; }
+
+  /// One more part is under way. The batch starts with one part of its own: ingress.
+  void open_part() noexcept { open_parts_.fetch_add(1, std::memory_order_relaxed); }
+
+  /// A part is done, with this many entries applied. The last call answers.
+  void close_part(std::uint32_t applied);
+
+  /// Entry `index` failed. Any cell may call this while its part is open.
+  void fail(std::uint32_t index, error why);
+
+private:
+  frame message_;
+  std::int64_t submitted_ns_;
+  done_function done_;
+  std::vector<route> routes_;
+  std::vector<std::string> ids_;
+  std::atomic<std::uint32_t> open_parts_{1};
+  std::atomic<std::uint32_t> applied_{0};
+  std::mutex mutex_;
+  std::vector<failure> failures_;
+};
+
+using batch_ptr = boost::intrusive_ptr<batch>;
+
+} // namespace gemel

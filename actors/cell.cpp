@@ -1,0 +1,71 @@
+#include "actors/cell.hpp"
+
+#include <type_traits>
+
+namespace gemel {
+
+const supervision_policy& supervision_table::of(std::string_view parent_type) const {
+  if (by_type.empty())
+    return fallback;
+  auto i = by_type.find(std::string{parent_type});
+  return i != by_type.end() ? i->second : fallback;
+}
+
+cell::cell(cell_id self, const cell_environment& world)
+    : self_{self},
+      world_{world},
+      keys_{world.symbols.keys},
+      types_{world.symbols.types},
+      shard_counters_(limits::shards / world.cells + 1) {}
+
+cell::~cell() {
+  for (std::uint32_t i = 0; i < row_count_; ++i) {
+    auto& row = row_at(i);
+    if (!row.has(twin_row::live))
+      continue;
+    if (row.address != nullptr)
+      world_.addresses.end(row.address);
+    delete[] row.slots;
+  }
+  for (auto& group : groups_)
+    if (group != nullptr && group->address != nullptr)
+      world_.addresses.end(group->address);
+}
+
+std::size_t cell::run(work& item, const moment& now) {
+  if (auto* part = std::get_if<batch_part>(&item)) {
+    switch (part->of->message().message().which()) {
+      case wire::Message::UPDATE:
+        return run_update(*part, now);
+      case wire::Message::CREATE:
+        return run_create(*part, now);
+      case wire::Message::REMOVE:
+        return run_remove(*part, now);
+      case wire::Message::LIFECYCLE:
+        return run_lifecycle(*part, now);
+      default:
+        GEMEL_CHECK(!"a batch of a kind that has no entries");
+    }
+  }
+  if (auto* addressed = std::get_if<addressed_message>(&item))
+    return run_addressed(*addressed, now);
+  if (auto* signal = std::get_if<exit_signal>(&item)) {
+    if (signal->row < row_count_ && row_at(signal->row).has(twin_row::live)) {
+      stop_behavior(signal->row);
+      supervise(signal->row, signal->normal ? exit_kind::normal : exit_kind::shutdown, now);
+    }
+    return 1;
+  }
+  if (auto* control = std::get_if<control_message>(&item)) {
+    run_control(control->message.message().getControl(), now);
+    return 1;
+  }
+  std::get<cell_job>(item).run(*this, now);
+  return 64;
+}
+
+bool cell::holds(std::uint32_t row, std::string_view id) const {
+  return row < row_count_ && row_at(row).has(twin_row::live) && row_at(row).id == id;
+}
+
+} // namespace gemel

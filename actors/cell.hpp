@@ -1,0 +1,341 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "actors/batch.hpp"
+#include "actors/behavior.hpp"
+#include "actors/binder.hpp"
+#include "actors/cell_inbox.hpp"
+#include "actors/hierarchy.hpp"
+#include "actors/ports.hpp"
+#include "actors/subscription.hpp"
+#include "actors/twin.hpp"
+#include "messages/histogram.hpp"
+#include "registry/directory.hpp"
+#include "registry/lifecycle.hpp"
+#include "registry/shape.hpp"
+
+namespace gemel {
+
+/// Bounds of one cell that a node may lower; see messages/limits.hpp.
+struct cell_limits {
+  std::uint64_t twins_max = limits::rows_max;
+  std::uint32_t children_max = limits::children_max;
+  std::uint32_t depth_max = limits::hierarchy_depth_max;
+  std::uint32_t properties_max = limits::properties_max;
+  std::uint32_t page_rows_max = limits::page_rows_max;
+  /// Events on the lane before it is flushed; it is flushed at the end of each turn in any case.
+  std::uint32_t lane_events_max = 1'024;
+};
+
+/// How the children of a parent type are supervised.
+struct supervision_table {
+  supervision_policy fallback;
+  std::unordered_map<std::string, supervision_policy> by_type;
+
+  const supervision_policy& of(std::string_view parent_type) const;
+};
+
+/// What all cells of a node share. Outlives them.
+struct cell_environment {
+  gemel::symbols& symbols;
+  gemel::directory& directory;
+  address_port& addresses;
+  const behavior_table& behaviors;
+  const supervision_table& supervision;
+  std::uint32_t cells;
+  cell_limits limits;
+  /// Sends a control message to a cell of this node.
+  std::function<void(cell_id, frame)> send;
+};
+
+/// Counts of one cell; see `node` for their names and meanings.
+struct cell_counters {
+  std::uint64_t created = 0;
+  std::uint64_t removed = 0;
+  std::uint64_t updates_applied = 0;
+  std::uint64_t updates_unchanged = 0;
+  std::uint64_t properties_changed = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t crashes = 0;
+  std::uint64_t restarts = 0;
+  std::uint64_t escalations = 0;
+  std::uint64_t gave_up = 0;
+  std::uint64_t events = 0;
+  std::uint64_t events_delivered = 0;
+  std::uint64_t events_missed = 0;
+  std::uint64_t queries = 0;
+  std::uint64_t rows_scanned = 0;
+};
+
+/// The actor that runs the twins of many shards: the only writer of their rows, of their hierarchy
+/// groups and of their subscriptions. This is its core: no actor, no clock, no lock. One thread at a
+/// time calls it; `now` is the turn's time.
+class cell {
+public:
+  cell(cell_id self, const cell_environment& world);
+  ~cell();
+  cell(const cell&) = delete;
+  cell& operator=(const cell&) = delete;
+
+  cell_id id() const noexcept { return self_; }
+
+  /// Does one work item. @returns entries handled, for the turn's budget.
+  std::size_t run(work& item, const moment& now);
+
+  /// Ends the turn: gives the lane's events to the subscribers that they are for.
+  void flush();
+
+  // ---- what jobs use ------------------------------------------------------------------------
+
+  struct scan_request {
+    /// Empty: any type.
+    std::string type;
+    /// Empty: not asked for.
+    std::string parent;
+    bool roots_only = false;
+  };
+
+  /// Calls `each` for every live twin of this cell that `asked` names.
+  void scan(const scan_request& asked, const std::function<void(std::uint32_t row)>& each);
+
+  const twin_row& row(std::uint32_t index) const { return row_at(index); }
+  twin_metadata about(const twin_row& row) const;
+  symbol_cache& keys() noexcept { return keys_; }
+
+  /// The row's twin with all its properties.
+  twin_record record(std::uint32_t index) const;
+
+  /// One of a subscription's twins: its place in the request's ids, and its row.
+  struct watched_row {
+    std::uint32_t index;
+    std::uint32_t row;
+  };
+
+  /// Adds a subscription; `rows` are those of its twins that were seen here.
+  void subscribe(const subscription_ptr& asked, const std::vector<watched_row>& rows);
+  void unsubscribe(std::uint64_t number);
+
+  const cell_counters& counters() const noexcept { return counters_; }
+  cell_counters& counters() noexcept { return counters_; }
+
+  /// Updates were applied `took` after they had come in.
+  void record_latency(std::chrono::nanoseconds took, std::uint64_t updates) noexcept {
+    update_latency_.record(took, updates);
+  }
+  /// From coming in at ingress to applied.
+  const histogram& update_latency() const noexcept { return update_latency_; }
+  std::uint64_t twins() const noexcept { return live_rows_; }
+  std::uint64_t groups() const noexcept { return group_of_parent_.size(); }
+
+  /// Whether `row` holds the twin `id`.
+  bool holds(std::uint32_t row, std::string_view id) const;
+
+private:
+  // What the supervision core sees of a group's children.
+  class sibling_list;
+
+  struct type_entry {
+    std::vector<std::uint32_t> rows;
+    const behavior_factory* factory = nullptr;
+  };
+  struct lane_change {
+    key_id key;
+    value before;
+    value after;
+  };
+  struct lane_event {
+    event_kind kind;
+    compact_id id;
+    type_id type;
+    std::string parent;
+    std::uint64_t version;
+    std::int64_t time_us;
+    std::int64_t source_time_us;
+    lifecycle_state lifecycle;
+    std::uint32_t changes_begin;
+    std::uint32_t changes_end;
+    std::string detail;
+  };
+  struct reader {
+    subscription_ptr asked;
+    std::optional<twin_binder> where;
+    std::optional<type_id> type;
+    std::vector<std::uint32_t> rows;
+    // Places on the lane, ascending.
+    std::vector<std::uint32_t> pending;
+    std::uint64_t missed = 0;
+  };
+  // A delete that waits for the group of its children to be gone.
+  struct removal {
+    std::uint32_t row;
+    batch_ptr of;
+    std::uint32_t index;
+    // The group whose cascade this delete is part of, else `none`.
+    std::uint32_t cascade_of;
+  };
+  class behavior_context;
+
+  static constexpr std::uint32_t rows_per_chunk = 1'024;
+
+  // ---- rows (cell_rows.cpp) ----
+  twin_row& row_at(std::uint32_t index) const {
+    return chunks_[index / rows_per_chunk][index % rows_per_chunk];
+  }
+  std::uint32_t take_row();
+  void free_row(std::uint32_t index);
+  void set_layout(twin_row& row, const shape* layout);
+  type_entry& type_at(type_id type);
+  void list_row(std::uint32_t index);
+  void unlist_row(std::uint32_t index);
+
+  // ---- create (cell_create.cpp) ----
+  std::size_t run_create(const batch_part& part, const moment& now);
+  result<void> create_or_park(const batch_ptr& of, const route& where, const moment& now,
+                              bool& parked);
+  result<void> create_in(std::uint32_t group, const batch_ptr& of, const route& where,
+                         const moment& now);
+  result<type_id> resolve_type(std::string_view type);
+  result<void> fill(twin_row& row, type_id type, wire::Create::Reader made, const moment& now);
+  result<void> admit(std::uint32_t group) const;
+
+  // ---- update (cell_update.cpp) ----
+  std::size_t run_update(const batch_part& part, const moment& now);
+  result<void> apply(std::uint32_t index, wire::UpdateBatch::Reader batch,
+                     wire::Update::Reader update, const moment& now);
+  result<void> check_update(const twin_row& row, wire::Update::Reader update);
+  result<void> change(std::uint32_t index, wire::Update::Reader update, const moment& now);
+  result<key_id> key_of(std::uint16_t frame_key);
+  void use_keys(capnp::List<capnp::Text>::Reader keys);
+  result<void> take_values(const twin_row& row, wire::Update::Reader update);
+  void set_property(twin_row& row, key_id key, value&& content, hybrid_time at);
+  void unset_property(twin_row& row, key_id key);
+  dot next_dot(const twin_row& row);
+  void save(const twin_row& row);
+  void restore(twin_row& row);
+  std::size_t run_addressed(addressed_message& message, const moment& now);
+
+  // ---- read (cell_read.cpp) ----
+  std::string path_of(const twin_row& row) const;
+
+  // ---- lifecycle and delete (cell_remove.cpp) ----
+  std::size_t run_lifecycle(const batch_part& part, const moment& now);
+  result<void> move(std::uint32_t index, lifecycle_trigger trigger, const moment& now);
+  std::size_t run_remove(const batch_part& part, const moment& now);
+  // Empty: under way, the answer comes later.
+  std::optional<result<void>> remove(const removal& wanted, child_policy children,
+                                     const moment& now);
+  void remove_now(std::uint32_t index, const moment& now);
+  void finish_removal(std::uint64_t operation, const error& why, const moment& now);
+  void end_removal(const removal& of, const error& why, const moment& now);
+
+  // ---- hierarchy (cell_hierarchy.cpp) ----
+  void run_control(wire::Control::Reader control, const moment& now);
+  std::uint32_t open_group(std::string_view parent, cell_id parent_cell);
+  void answer_open(wire::Control::Reader control);
+  void group_opened(wire::Control::Reader control, const moment& now);
+  void group_close(wire::Control::Reader control, const moment& now);
+  void orphan_children(std::uint32_t group, const moment& now);
+  void cascade_children(std::uint32_t group, const moment& now);
+  void tell_moved(std::uint32_t index);
+  void group_moved(std::uint32_t group, wire::Opened::Reader to);
+  std::uint16_t depth_of(const twin_row& row) const;
+  void drop_group_if_empty(std::uint32_t group, const moment& now);
+  void drop_group(std::uint32_t group);
+  void link_child(std::uint32_t group, std::uint32_t index);
+  void unlink_child(std::uint32_t index);
+  cell_id group_cell(std::string_view parent, const twin_row& row) const;
+  void tell_group(std::uint32_t index, void (*say)(wire::Control::Builder));
+
+  // ---- supervision (cell_supervise.cpp) ----
+  void start_behavior(std::uint32_t index, const moment& now);
+  bool try_start(std::uint32_t index, const moment& now, std::string& why);
+  void stop_behavior(std::uint32_t index);
+  void crashed(std::uint32_t index, exit_kind how, const std::string& why, const moment& now);
+  void supervise(std::uint32_t index, exit_kind how, const moment& now);
+  void supervise_root(std::uint32_t index, exit_kind how, const moment& now);
+  void supervise_child(std::uint32_t index, exit_kind how, const moment& now);
+  void escalate(std::uint32_t group, const moment& now);
+  frame group_failed(const hierarchy_group& group) const;
+  bool restart(std::uint32_t index, const moment& now);
+  void give_up(std::uint32_t index, const moment& now);
+  void group_restart(std::uint32_t group, const moment& now);
+  void group_stop(std::uint32_t group, const moment& now);
+
+  // ---- lane (cell_lane.cpp) ----
+  bool wanted(const twin_row& row) const;
+  void note(event_kind kind, std::uint32_t index, std::uint32_t changes_begin,
+            std::int64_t source_time_us, const moment& now, std::string detail = {});
+  void match(reader& r, std::uint32_t event, std::uint32_t index);
+  frame build_events(const reader& r, std::size_t from, std::size_t to) const;
+  void deliver(reader& r);
+
+  cell_id self_;
+  const cell_environment& world_;
+  symbol_cache keys_;
+  symbol_cache types_;
+  shape_table shapes_;
+  hybrid_clock clock_;
+  // The last dot's counter of each of our shards, by shard / cells.
+  std::vector<std::uint64_t> shard_counters_;
+
+  std::vector<std::unique_ptr<twin_row[]>> chunks_;
+  std::vector<std::uint32_t> free_rows_;
+  std::uint32_t row_count_ = 0;
+  std::uint64_t live_rows_ = 0;
+  boost::unordered_flat_map<std::uint32_t, type_entry> type_entries_;
+  boost::unordered_flat_map<std::uint32_t, std::unique_ptr<behavior>> behaviors_;
+  boost::unordered_flat_map<std::uint32_t, restart_budget> root_budgets_;
+
+  std::vector<std::unique_ptr<hierarchy_group>> groups_;
+  std::vector<std::uint32_t> free_groups_;
+  std::unordered_map<std::string, std::uint32_t> group_of_parent_;
+  std::size_t parked_creates_ = 0;
+  std::uint64_t next_operation_ = 1;
+  std::unordered_map<std::uint64_t, removal> removals_;
+
+  std::vector<lane_change> lane_changes_;
+  std::vector<lane_event> lane_events_;
+  std::vector<std::unique_ptr<reader>> readers_;
+  boost::unordered_flat_map<std::uint32_t, std::vector<reader*>> row_readers_;
+  boost::unordered_flat_map<std::uint32_t, std::vector<reader*>> type_readers_;
+  std::unordered_map<std::string, std::vector<reader*>> parent_readers_;
+  std::vector<reader*> all_readers_;
+
+  // Scratch of the frame under work: the key number of each of its keys, found when first used.
+  capnp::List<capnp::Text>::Reader frame_keys_;
+  std::vector<std::uint32_t> key_numbers_;
+
+  // Scratch of the update under work.
+  struct taken_value {
+    key_id key;
+    value content;
+  };
+  std::vector<taken_value> taken_;
+  std::vector<key_id> taken_unset_;
+  bool keep_changes_ = false;
+  std::uint32_t changed_ = 0;
+  struct saved_row {
+    const shape* layout = nullptr;
+    std::vector<property_slot> slots;
+    std::uint64_t version = 0;
+    hybrid_time updated{};
+    lifecycle_state lifecycle{};
+  };
+  saved_row saved_;
+
+  cell_counters counters_;
+  histogram update_latency_;
+};
+
+} // namespace gemel

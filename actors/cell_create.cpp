@@ -1,0 +1,151 @@
+#include "actors/cell.hpp"
+#include "messages/names.hpp"
+#include "messages/wire.hpp"
+
+namespace gemel {
+
+std::size_t cell::run_create(const batch_part& part, const moment& now) {
+  auto batch = part.of->message().message().getCreate();
+  use_keys(batch.getKeys());
+  std::uint32_t applied = 0;
+  for (auto i = part.begin; i < part.end; ++i) {
+    const auto& where = part.of->routes()[i];
+    bool parked = false;
+    auto made = create_or_park(part.of, where, now, parked);
+    if (!made)
+      part.of->fail(where.index, std::move(made.error()));
+    else if (!parked)
+      ++applied;
+  }
+  part.of->close_part(applied);
+  return part.end - part.begin;
+}
+
+result<void> cell::create_or_park(const batch_ptr& of, const route& where, const moment& now,
+                                  bool& parked) {
+  auto made = of->message().message().getCreate().getCreates()[where.index];
+  auto parent = text_of(made.getParent());
+  if (parent.empty())
+    return create_in(twin_row::none, of, where, now);
+  auto known = group_of_parent_.find(std::string{parent});
+  auto group = known != group_of_parent_.end()
+                 ? known->second
+                 : open_group(parent, cell_id{static_cast<std::uint16_t>(where.row)});
+  if (group == twin_row::none)
+    return fail(errc::twin_not_found, "parent " + std::string{parent});
+  auto& g = *groups_[group];
+  if (g.now == hierarchy_group::state::opening) {
+    if (parked_creates_ >= limits::parked_creates_max)
+      return fail(errc::overloaded, "too many creates wait for their parents");
+    ++parked_creates_;
+    of->open_part();
+    g.parked.push_back({of, where});
+    parked = true;
+    return {};
+  }
+  auto answer = create_in(group, of, where, now);
+  if (!answer)
+    drop_group_if_empty(group, now);
+  return answer;
+}
+
+result<void> cell::admit(std::uint32_t group) const {
+  if (live_rows_ >= world_.limits.twins_max)
+    return fail(errc::limit_reached, "limits.twins_max");
+  if (group == twin_row::none)
+    return {};
+  const auto& g = *groups_[group];
+  if (g.now == hierarchy_group::state::closing)
+    return fail(errc::twin_not_found, "parent " + g.parent + " is being deleted");
+  if (g.count >= world_.limits.children_max)
+    return fail(errc::limit_reached, "limits.children_max: parent " + g.parent + " has "
+                                       + std::to_string(g.count) + " children");
+  if (g.depth + 1u > world_.limits.depth_max)
+    return fail(errc::limit_reached,
+                "limits.depth_max: parent " + g.parent + " is at depth " + std::to_string(g.depth));
+  return {};
+}
+
+result<type_id> cell::resolve_type(std::string_view type) {
+  auto number = types_.intern(type);
+  if (!number)
+    return fail(errc::limit_reached, "too many different twin types");
+  return type_id{*number};
+}
+
+result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const route& where,
+                             const moment& now) {
+  if (auto allowed = admit(group); !allowed)
+    return allowed;
+  auto batch = of->message().message().getCreate();
+  auto made = batch.getCreates()[where.index];
+  if (made.getType() >= batch.getTypes().size())
+    return fail(errc::bad_frame, "a type that the frame does not name");
+  auto type_name = text_of(batch.getTypes()[made.getType()]);
+  if (auto valid = check_type(type_name); !valid)
+    return valid;
+  auto type = resolve_type(type_name);
+  if (!type)
+    return tl::unexpected<error>(std::move(type.error()));
+  auto index = take_row();
+  auto& row = row_at(index);
+  row.shard = where.shard;
+  row.set(twin_row::pinned, where.pinned);
+  if (where.pinned && group != twin_row::none)
+    if (auto parent = world_.directory.find(groups_[group]->parent))
+      row.shard = row_at(parent->row).shard;
+  if (auto filled = fill(row, *type, made, now); !filled) {
+    free_row(index);
+    return filled;
+  }
+  std::string_view id = of->ids()[where.index];
+  row.id = compact_id{id};
+  if (!world_.directory.insert(world_.directory.key_of(id), {self_, index, where.pinned})) {
+    free_row(index);
+    return fail(errc::twin_exists, std::string{id});
+  }
+  row.set(twin_row::live);
+  row.address = world_.addresses.make(self_, index);
+  ++live_rows_;
+  ++counters_.created;
+  list_row(index);
+  if (group != twin_row::none)
+    link_child(group, index);
+  note(event_kind::created, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+  start_behavior(index, now);
+  return {};
+}
+
+result<void> cell::fill(twin_row& row, type_id type, wire::Create::Reader made,
+                        const moment& now) {
+  auto list = made.getProperties();
+  if (list.size() > world_.limits.properties_max)
+    return fail(errc::limit_reached,
+                "limits.properties_max: " + std::to_string(list.size()) + " properties");
+  const auto* layout = shapes_.empty(type);
+  taken_.clear();
+  for (auto one : list) {
+    auto key = key_of(one.getKey());
+    if (!key)
+      return tl::unexpected<error>(std::move(key.error()));
+    auto content = read_value(one);
+    if (auto fine = check_content(content); !fine)
+      return fine;
+    if (layout->find(*key) == shape::no_slot)
+      layout = shapes_.with(layout, *key);
+    taken_.push_back({*key, std::move(content)});
+  }
+  set_layout(row, layout);
+  auto at = clock_.tick(now.unix_us / 1'000);
+  for (auto& taken : taken_) {
+    auto& slot = row.slots[layout->find(taken.key)];
+    slot.content = std::move(taken.content);
+    slot.at = {at, next_dot(row)};
+  }
+  row.version = 1;
+  row.updated = at;
+  row.lifecycle = list.size() > 0 ? lifecycle_state::active : lifecycle_state::provisioned;
+  return {};
+}
+
+} // namespace gemel

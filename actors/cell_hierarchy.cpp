@@ -1,0 +1,298 @@
+#include <utility>
+
+#include "actors/cell.hpp"
+#include "messages/replies.hpp"
+#include "messages/wire.hpp"
+
+namespace gemel {
+
+namespace {
+
+// A control message about the children of `parent`, from cell `self`.
+template <class Fill>
+frame make_control(std::string_view parent, cell_id self, std::uint64_t operation, Fill fill) {
+  capnp::MallocMessageBuilder builder;
+  auto control = builder.initRoot<wire::Message>().initControl();
+  set_text(control.initParent(static_cast<unsigned>(parent.size())), parent);
+  control.setSender(static_cast<std::uint16_t>(self));
+  control.setOperation(operation);
+  fill(control);
+  return frame::build(builder);
+}
+
+void write_error(wire::Error::Builder target, const error& why) {
+  target.setCode(static_cast<std::uint16_t>(why.code));
+  target.setContext(why.context);
+}
+
+} // namespace
+
+void cell::run_control(wire::Control::Reader control, const moment& now) {
+  auto parent = std::string{text_of(control.getParent())};
+  auto group = [&] {
+    auto i = group_of_parent_.find(parent);
+    return i != group_of_parent_.end() ? i->second : twin_row::none;
+  };
+  auto parent_row = [&] {
+    auto where = world_.directory.find(parent);
+    return where && where->cell == self_ && holds(where->row, parent) ? where->row
+                                                                       : twin_row::none;
+  };
+  switch (control.which()) {
+    case wire::Control::OPEN:
+      return answer_open(control);
+    case wire::Control::OPENED:
+      return group_opened(control, now);
+    case wire::Control::CLOSE:
+      return group_close(control, now);
+    case wire::Control::CLOSED:
+      return finish_removal(control.getOperation(), read_error(control.getClosed()), now);
+    case wire::Control::EMPTIED:
+      if (auto row = parent_row(); row != twin_row::none)
+        row_at(row).set(twin_row::has_group, false);
+      return;
+    case wire::Control::FAILED:
+      if (auto row = parent_row(); row != twin_row::none)
+        crashed(row, exit_kind::crash, std::string{text_of(control.getFailed())}, now);
+      return;
+    case wire::Control::RESTART:
+      if (auto g = group(); g != twin_row::none)
+        group_restart(g, now);
+      return;
+    case wire::Control::STOP:
+      if (auto g = group(); g != twin_row::none)
+        group_stop(g, now);
+      return;
+    case wire::Control::MOVED:
+      if (auto g = group(); g != twin_row::none)
+        group_moved(g, control.getMoved());
+      return;
+  }
+}
+
+/// Makes the group of `parent`, whose row is in `parent_cell`; `none` if the parent is known here to
+/// be missing.
+std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell) {
+  auto made = std::make_unique<hierarchy_group>();
+  made->parent = parent;
+  std::uint32_t group;
+  if (free_groups_.empty()) {
+    group = static_cast<std::uint32_t>(groups_.size());
+    groups_.push_back(std::move(made));
+  } else {
+    group = free_groups_.back();
+    free_groups_.pop_back();
+    groups_[group] = std::move(made);
+  }
+  group_of_parent_.emplace(std::string{parent}, group);
+  world_.send(parent_cell,
+              make_control(parent, self_, 0, [](wire::Control::Builder c) { c.setOpen(); }));
+  return group;
+}
+
+void cell::answer_open(wire::Control::Reader control) {
+  auto parent = text_of(control.getParent());
+  auto where = world_.directory.find(parent);
+  bool here = where && where->cell == self_ && holds(where->row, parent);
+  bool accepts = here && !row_at(where->row).has(twin_row::closing)
+                 && row_at(where->row).lifecycle != lifecycle_state::retired;
+  auto answer = make_control(parent, self_, 0, [&](wire::Control::Builder c) {
+    auto opened = c.initOpened();
+    if (!accepts) {
+      write_error(opened.initError(),
+                  here ? error{errc::illegal_state, "parent " + std::string{parent}
+                                                      + " is retired or being deleted"}
+                       : error{errc::twin_not_found, "parent " + std::string{parent}});
+      return;
+    }
+    auto& row = row_at(where->row);
+    row.set(twin_row::has_group);
+    opened.setPath(path_of(row));
+    opened.setDepth(depth_of(row));
+    auto type = world_.symbols.text(row.layout->type());
+    set_text(opened.initType(static_cast<unsigned>(type.size())), type);
+  });
+  world_.send(cell_id{control.getSender()}, std::move(answer));
+}
+
+void cell::group_opened(wire::Control::Reader control, const moment& now) {
+  auto i = group_of_parent_.find(std::string{text_of(control.getParent())});
+  if (i == group_of_parent_.end())
+    return;
+  auto index = i->second;
+  auto& g = *groups_[index];
+  if (g.now != hierarchy_group::state::opening)
+    return;
+  auto opened = control.getOpened();
+  auto why = read_error(opened.getError());
+  if (why.code == errc::none) {
+    g.now = hierarchy_group::state::open;
+    g.path = text_of(opened.getPath());
+    g.depth = opened.getDepth();
+    g.policy = world_.supervision.of(text_of(opened.getType()));
+    g.address = world_.addresses.make(self_, twin_row::none);
+  }
+  auto parked = std::exchange(g.parked, {});
+  parked_creates_ -= parked.size();
+  for (auto& one : parked) {
+    result<void> made = tl::unexpected<error>(why);
+    if (why.code == errc::none) {
+      use_keys(one.of->message().message().getCreate().getKeys());
+      made = create_in(index, one.of, one.where, now);
+    }
+    if (!made)
+      one.of->fail(one.where.index, std::move(made.error()));
+    one.of->close_part(made ? 1 : 0);
+  }
+  if (why.code != errc::none)
+    drop_group(index);
+  else
+    drop_group_if_empty(index, now);
+}
+
+void cell::group_close(wire::Control::Reader control, const moment& now) {
+  auto parent = text_of(control.getParent());
+  auto answer = [&](const error& why) {
+    world_.send(cell_id{control.getSender()},
+                make_control(parent, self_, control.getOperation(), [&](wire::Control::Builder c) {
+                  write_error(c.initClosed(), why);
+                }));
+  };
+  auto i = group_of_parent_.find(std::string{parent});
+  if (i == group_of_parent_.end())
+    return answer({});
+  auto index = i->second;
+  auto& g = *groups_[index];
+  auto policy = static_cast<child_policy>(control.getClose());
+  if (policy == child_policy::refuse && g.count > 0)
+    return answer({errc::has_children, std::string{parent} + " has " + std::to_string(g.count)
+                                         + " children"});
+  g.now = hierarchy_group::state::closing;
+  g.closing_operation = control.getOperation();
+  g.closing_cell = control.getSender();
+  if (policy == child_policy::orphan)
+    orphan_children(index, now);
+  else
+    cascade_children(index, now);
+}
+
+void cell::orphan_children(std::uint32_t group, const moment& now) {
+  while (groups_[group]->first != twin_row::none) {
+    auto index = groups_[group]->first;
+    unlink_child(index);
+    tell_moved(index);
+  }
+  drop_group_if_empty(group, now);
+}
+
+/// Tells the group of `index`'s children where in the tree their parent is now.
+void cell::tell_moved(std::uint32_t index) {
+  const auto& row = row_at(index);
+  if (!row.has(twin_row::has_group))
+    return;
+  auto id = row.id.str();
+  world_.send(group_cell(id, row), make_control(id, self_, 0, [&](wire::Control::Builder c) {
+                auto moved = c.initMoved();
+                moved.setPath(path_of(row));
+                moved.setDepth(depth_of(row));
+              }));
+}
+
+void cell::group_moved(std::uint32_t group, wire::Opened::Reader to) {
+  auto& g = *groups_[group];
+  g.path = text_of(to.getPath());
+  g.depth = to.getDepth();
+  for (auto i = g.first; i != twin_row::none; i = row_at(i).next)
+    tell_moved(i);
+}
+
+std::uint16_t cell::depth_of(const twin_row& row) const {
+  return row.group != twin_row::none ? static_cast<std::uint16_t>(groups_[row.group]->depth + 1)
+                                     : std::uint16_t{1};
+}
+
+void cell::cascade_children(std::uint32_t group, const moment& now) {
+  groups_[group]->cascading = true;
+  std::vector<std::uint32_t> children;
+  for (auto i = groups_[group]->first; i != twin_row::none; i = row_at(i).next)
+    children.push_back(i);
+  for (auto child : children)
+    if (!row_at(child).has(twin_row::closing))
+      static_cast<void>(remove({child, nullptr, 0, group}, child_policy::cascade, now));
+  if (groups_[group] != nullptr)
+    drop_group_if_empty(group, now);
+}
+
+void cell::drop_group_if_empty(std::uint32_t group, const moment&) {
+  auto* g = groups_[group].get();
+  if (g == nullptr || g->count > 0 || !g->parked.empty()
+      || g->now == hierarchy_group::state::opening)
+    return;
+  auto parent = g->parent;
+  auto closing = g->closing_operation;
+  auto to = cell_id{g->closing_cell};
+  drop_group(group);
+  if (closing) {
+    world_.send(to, make_control(parent, self_, *closing, [](wire::Control::Builder c) {
+                  write_error(c.initClosed(), {});
+                }));
+  } else if (auto where = world_.directory.find(parent); where) {
+    world_.send(where->cell, make_control(parent, self_, 0, [](wire::Control::Builder c) {
+                  c.setEmptied();
+                }));
+  }
+}
+
+void cell::drop_group(std::uint32_t group) {
+  auto& g = groups_[group];
+  if (g->address != nullptr)
+    world_.addresses.end(g->address);
+  group_of_parent_.erase(g->parent);
+  g.reset();
+  free_groups_.push_back(group);
+}
+
+frame cell::group_failed(const hierarchy_group& group) const {
+  return make_control(group.parent, self_, 0, [](wire::Control::Builder c) {
+    c.setFailed("supervision of its children gave up");
+  });
+}
+
+void cell::link_child(std::uint32_t group, std::uint32_t index) {
+  auto& g = *groups_[group];
+  auto& row = row_at(index);
+  row.group = group;
+  row.previous = g.last;
+  row.next = twin_row::none;
+  if (g.last != twin_row::none)
+    row_at(g.last).next = index;
+  else
+    g.first = index;
+  g.last = index;
+  ++g.count;
+}
+
+void cell::unlink_child(std::uint32_t index) {
+  auto& row = row_at(index);
+  if (row.group == twin_row::none)
+    return;
+  auto& g = *groups_[row.group];
+  (row.previous != twin_row::none ? row_at(row.previous).next : g.first) = row.next;
+  (row.next != twin_row::none ? row_at(row.next).previous : g.last) = row.previous;
+  --g.count;
+  row.group = row.previous = row.next = twin_row::none;
+}
+
+cell_id cell::group_cell(std::string_view parent, const twin_row& row) const {
+  return row.has(twin_row::pinned) ? self_ : cell_of(shard_of(parent), world_.cells);
+}
+
+void cell::tell_group(std::uint32_t index, void (*say)(wire::Control::Builder)) {
+  auto& row = row_at(index);
+  if (!row.has(twin_row::has_group))
+    return;
+  auto id = row.id.str();
+  world_.send(group_cell(id, row), make_control(id, self_, 0, say));
+}
+
+} // namespace gemel

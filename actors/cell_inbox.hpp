@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "actors/batch.hpp"
+#include "actors/ports.hpp"
+
+namespace gemel {
+
+class cell;
+
+/// A cell's share of a batch: the routes from `begin` to before `end`.
+struct batch_part {
+  batch_ptr of;
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+
+/// A message that was sent to one twin's own address.
+struct addressed_message {
+  std::uint32_t row = 0;
+  frame message;
+  /// Empty: nobody waits for an answer.
+  reply_function reply;
+};
+
+/// An exit signal that was sent to one twin's own address.
+struct exit_signal {
+  std::uint32_t row = 0;
+  /// It ended as it should, or was asked to.
+  bool normal = true;
+};
+
+/// A message of another cell of this node; `wire::Control`. Travels in order with the data, since it
+/// may follow the create that it is about.
+struct control_message {
+  frame message;
+};
+
+/// Reads or changes a cell's own tables in its turn: queries, subscriptions, statistics.
+struct cell_job {
+  std::function<void(cell&, const moment&)> run;
+};
+
+using work = std::variant<batch_part, addressed_message, exit_signal, control_message, cell_job>;
+
+/// The two bounded queues of a cell, control before data. Any thread pushes, the cell takes.
+class cell_inbox {
+public:
+  struct options {
+    /// Work items that wait; the bound of the data queue.
+    std::size_t items_max;
+    /// Bytes of the frames that wait. A batch counts once in each cell.
+    std::size_t bytes_max;
+  };
+
+  explicit cell_inbox(options limits) : limits_{limits} {}
+
+  enum class pushed {
+    /// The cell is under way already.
+    queued,
+    /// The queue was idle: the pusher must schedule the cell.
+    wake,
+    /// Full: nothing was queued.
+    refused,
+  };
+
+  /// Requests from doors; may be refused.
+  [[nodiscard]] pushed push_data(work item);
+
+  /// Messages between cells, in order with the data. Never refused: there are at most a few for each
+  /// create or delete that the data queues let in.
+  [[nodiscard]] pushed push_ordered(work item);
+
+  /// What must overtake the data. Never refused: there is at most one for each watcher of a twin.
+  [[nodiscard]] pushed push_control(work item);
+
+  /// Appends the waiting control items to `into`.
+  void take_control(std::vector<work>& into);
+
+  /// Swaps all waiting data items into the empty `into`. @returns false if nothing at all waits; the
+  /// cell is idle then and the next push says `wake`.
+  bool take_data(std::vector<work>& into);
+
+  /// Items waiting, for metrics.
+  std::size_t size() const;
+
+private:
+  pushed woken() noexcept;
+
+  options limits_;
+  mutable std::mutex mutex_;
+  std::vector<work> control_;
+  std::vector<work> data_;
+  std::size_t bytes_ = 0;
+  bool scheduled_ = false;
+};
+
+} // namespace gemel

@@ -1,0 +1,195 @@
+#include <algorithm>
+
+#include "actors/cell.hpp"
+#include "messages/wire.hpp"
+
+namespace gemel {
+
+/// Whether anybody may want an event of this twin; cheap, since every update asks.
+bool cell::wanted(const twin_row& row) const {
+  if (readers_.empty())
+    return false;
+  return !all_readers_.empty() || row.has(twin_row::watched)
+         || (!type_readers_.empty()
+             && type_readers_.contains(static_cast<std::uint32_t>(row.layout->type())))
+         || (!parent_readers_.empty() && row.group != twin_row::none
+             && parent_readers_.contains(groups_[row.group]->parent));
+}
+
+/// Puts an event on the lane for those who want it, with the changes from `changes_begin` on. Must
+/// be called while the row is as the event left it.
+void cell::note(event_kind kind, std::uint32_t index, std::uint32_t changes_begin,
+                std::int64_t source_time_us, const moment& now, std::string detail) {
+  ++counters_.events;
+  auto& row = row_at(index);
+  if (!wanted(row)) {
+    lane_changes_.resize(changes_begin);
+    return;
+  }
+  auto event = static_cast<std::uint32_t>(lane_events_.size());
+  auto about = this->about(row);
+  lane_events_.push_back({kind, row.id, row.layout->type(), std::string{about.parent}, row.version,
+                          now.unix_us, source_time_us, row.lifecycle, changes_begin,
+                          static_cast<std::uint32_t>(lane_changes_.size()), std::move(detail)});
+  auto match_all = [&](const std::vector<reader*>& list) {
+    for (auto* r : list)
+      match(*r, event, index);
+  };
+  match_all(all_readers_);
+  if (row.has(twin_row::watched))
+    if (auto i = row_readers_.find(index); i != row_readers_.end())
+      match_all(i->second);
+  auto type = type_readers_.find(static_cast<std::uint32_t>(row.layout->type()));
+  if (type != type_readers_.end())
+    match_all(type->second);
+  if (!parent_readers_.empty())
+    if (auto i = parent_readers_.find(lane_events_[event].parent); i != parent_readers_.end())
+      match_all(i->second);
+  if (lane_events_.size() >= world_.limits.lane_events_max)
+    flush();
+}
+
+// A reader stands in the most selective of the lists; here its other conditions are checked.
+void cell::match(reader& r, std::uint32_t event, std::uint32_t index) {
+  const auto& asked = r.asked->asked();
+  const auto& e = lane_events_[event];
+  if (r.type && *r.type != e.type)
+    return;
+  if (!asked.parent.empty() && asked.parent != e.parent)
+    return;
+  if (r.where && !r.asked->where()->test(r.where->bind(row_at(index), about(row_at(index)))))
+    return;
+  r.pending.push_back(event);
+}
+
+void cell::flush() {
+  if (lane_events_.empty()) {
+    lane_changes_.clear();
+    return;
+  }
+  for (auto& r : readers_)
+    if (!r->pending.empty())
+      deliver(*r);
+  lane_events_.clear();
+  lane_changes_.clear();
+}
+
+void cell::deliver(reader& r) {
+  // As many events as fit a frame with room to spare.
+  constexpr std::size_t events_per_frame = 4'096;
+  for (std::size_t from = 0; from < r.pending.size(); from += events_per_frame) {
+    auto to = std::min(from + events_per_frame, r.pending.size());
+    auto count = static_cast<std::uint32_t>(to - from);
+    if (!r.asked->spend(count)) {
+      r.missed += count;
+      counters_.events_missed += count;
+      continue;
+    }
+    r.asked->deliver(build_events(r, from, to));
+    counters_.events_delivered += count;
+    r.missed = 0;
+  }
+  r.pending.clear();
+}
+
+frame cell::build_events(const reader& r, std::size_t from, std::size_t to) const {
+  auto count = static_cast<unsigned>(to - from);
+  capnp::MallocMessageBuilder builder{64 + count * 40};
+  auto batch = builder.initRoot<wire::Message>().initEvents();
+  name_table keys;
+  name_table types;
+  batch.setSubscription(r.asked->number());
+  batch.setMissed(r.missed);
+  auto list = batch.initEvents(count);
+  for (unsigned i = 0; i < count; ++i) {
+    const auto& e = lane_events_[r.pending[from + i]];
+    auto one = list[i];
+    compact_id::text_buffer buffer;
+    auto id = e.id.text(buffer);
+    set_text(one.initId(static_cast<unsigned>(id.size())), id);
+    one.setType(types.intern(world_.symbols.text(e.type)));
+    if (!e.parent.empty())
+      one.setParent(e.parent);
+    one.setKind(static_cast<wire::EventKind>(e.kind));
+    one.setVersion(e.version);
+    one.setTimeUs(e.time_us);
+    one.setSourceTimeUs(e.source_time_us);
+    one.setLifecycle(static_cast<std::uint8_t>(e.lifecycle));
+    if (!e.detail.empty())
+      one.setDetail(e.detail);
+    auto change_count = e.changes_end - e.changes_begin;
+    if (change_count == 0)
+      continue;
+    auto changes = one.initChanges(change_count);
+    auto previous = one.initPrevious(change_count);
+    for (unsigned c = 0; c < change_count; ++c) {
+      const auto& from_lane = lane_changes_[e.changes_begin + c];
+      auto key = keys.intern(world_.symbols.text(from_lane.key));
+      changes[c].setKey(key);
+      write_value(changes[c], from_lane.after);
+      previous[c].setKey(key);
+      write_value(previous[c], from_lane.before);
+    }
+  }
+  keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
+  types.write(batch.initTypes(static_cast<unsigned>(types.names().size())));
+  return frame::build(builder);
+}
+
+void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_row>& rows) {
+  const auto& request = asked->asked();
+  if (!request.ids.empty() && rows.empty())
+    return;
+  auto& r = *readers_.emplace_back(std::make_unique<reader>());
+  r.asked = asked;
+  if (asked->where())
+    r.where.emplace(*asked->where(), keys_);
+  if (!request.type.empty())
+    if (auto type = resolve_type(request.type))
+      r.type = *type;
+  if (!request.ids.empty()) {
+    for (auto [place, index] : rows) {
+      if (!holds(index, request.ids[place]))
+        continue; // Deleted since it was looked up.
+      r.rows.push_back(index);
+      row_at(index).set(twin_row::watched);
+      row_readers_[index].push_back(&r);
+    }
+  } else if (!request.parent.empty()) {
+    parent_readers_[request.parent].push_back(&r);
+  } else if (r.type) {
+    type_readers_[static_cast<std::uint32_t>(*r.type)].push_back(&r);
+  } else {
+    all_readers_.push_back(&r);
+  }
+}
+
+void cell::unsubscribe(std::uint64_t number) {
+  auto i = std::find_if(readers_.begin(), readers_.end(),
+                        [&](const auto& r) { return r->asked->number() == number; });
+  if (i == readers_.end())
+    return;
+  auto* gone = i->get();
+  if (!gone->pending.empty())
+    deliver(*gone);
+  auto drop_from = [gone](auto& table, const auto& key) {
+    auto entry = table.find(key);
+    if (entry == table.end())
+      return false;
+    std::erase(entry->second, gone);
+    if (!entry->second.empty())
+      return false;
+    table.erase(entry);
+    return true;
+  };
+  for (auto index : gone->rows)
+    if (drop_from(row_readers_, index))
+      row_at(index).set(twin_row::watched, false);
+  if (gone->type)
+    drop_from(type_readers_, static_cast<std::uint32_t>(*gone->type));
+  drop_from(parent_readers_, gone->asked->asked().parent);
+  std::erase(all_readers_, gone);
+  readers_.erase(i);
+}
+
+} // namespace gemel

@@ -1,0 +1,72 @@
+#include <algorithm>
+
+#include "actors/cell.hpp"
+
+namespace gemel {
+
+void cell::scan(const scan_request& asked, const std::function<void(std::uint32_t row)>& each) {
+  ++counters_.queries;
+  auto visit = [&](std::uint32_t index) {
+    ++counters_.rows_scanned;
+    if (!asked.roots_only || row_at(index).group == twin_row::none)
+      each(index);
+  };
+  if (!asked.parent.empty()) {
+    auto group = group_of_parent_.find(asked.parent);
+    if (group == group_of_parent_.end())
+      return;
+    std::optional<type_id> type;
+    if (!asked.type.empty()) {
+      auto number = types_.find(asked.type);
+      if (!number)
+        return;
+      type = type_id{*number};
+    }
+    for (auto i = groups_[group->second]->first; i != twin_row::none; i = row_at(i).next)
+      if (!type || row_at(i).layout->type() == *type)
+        visit(i);
+    return;
+  }
+  if (!asked.type.empty()) {
+    auto number = types_.find(asked.type);
+    auto entry = number ? type_entries_.find(*number) : type_entries_.end();
+    if (entry != type_entries_.end())
+      std::for_each(entry->second.rows.begin(), entry->second.rows.end(), visit);
+    return;
+  }
+  for (std::uint32_t i = 0; i < row_count_; ++i)
+    if (row_at(i).has(twin_row::live))
+      visit(i);
+}
+
+twin_metadata cell::about(const twin_row& row) const {
+  return {world_.symbols.text(row.layout->type()),
+          row.group != twin_row::none ? std::string_view{groups_[row.group]->parent}
+                                      : std::string_view{}};
+}
+
+std::string cell::path_of(const twin_row& row) const {
+  auto path = row.group != twin_row::none ? groups_[row.group]->path : std::string{};
+  return path.append("/").append(row.id.str());
+}
+
+twin_record cell::record(std::uint32_t index) const {
+  const auto& row = row_at(index);
+  auto known = about(row);
+  twin_record made;
+  made.id = row.id.str();
+  made.type = known.type;
+  made.parent = known.parent;
+  made.path = path_of(row);
+  made.version = row.version;
+  made.lifecycle = row.lifecycle;
+  made.updated_at_us = unix_ms(row.updated) * 1'000;
+  made.has_children = row.has(twin_row::has_group);
+  for (std::size_t slot = 0; slot < row.layout->size(); ++slot) {
+    auto key = world_.symbols.text(row.layout->keys()[slot]);
+    made.properties.push_back({std::string{key}, row.slots[slot].content});
+  }
+  return made;
+}
+
+} // namespace gemel

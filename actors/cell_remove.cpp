@@ -1,0 +1,145 @@
+#include "actors/cell.hpp"
+#include "messages/wire.hpp"
+
+namespace gemel {
+
+std::size_t cell::run_lifecycle(const batch_part& part, const moment& now) {
+  auto batch = part.of->message().message().getLifecycle();
+  auto trigger = static_cast<lifecycle_trigger>(batch.getTrigger());
+  std::uint32_t applied = 0;
+  for (auto i = part.begin; i < part.end; ++i) {
+    const auto& where = part.of->routes()[i];
+    auto id = text_of(batch.getIds()[where.index]);
+    auto done = holds(where.row, id) ? move(where.row, trigger, now)
+                                     : fail(errc::twin_not_found, std::string{id});
+    if (done)
+      ++applied;
+    else
+      part.of->fail(where.index, std::move(done.error()));
+  }
+  part.of->close_part(applied);
+  return part.end - part.begin;
+}
+
+result<void> cell::move(std::uint32_t index, lifecycle_trigger trigger, const moment& now) {
+  using enum lifecycle_trigger;
+  auto& row = row_at(index);
+  // What the runtime itself decides is not for a door to claim, and a delete is a message of its
+  // own since it concerns the children too.
+  if (trigger == give_up || trigger == data_missed || trigger == data_seen || trigger == remove)
+    return fail(errc::unsupported, "this move is not for a person to make");
+  auto to = next(row.lifecycle, trigger);
+  if (!to)
+    return fail(to.error().code, row.id.str() + ": " + to.error().context);
+  row.lifecycle = *to;
+  if (trigger == retire || trigger == suspend)
+    stop_behavior(index);
+  note(event_kind::lifecycle, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+  if (trigger == repair) {
+    root_budgets_.erase(index);
+    start_behavior(index, now);
+    tell_group(index, [](wire::Control::Builder c) { c.setRestart(); });
+  } else if (trigger == resume) {
+    start_behavior(index, now);
+  }
+  return {};
+}
+
+std::size_t cell::run_remove(const batch_part& part, const moment& now) {
+  auto batch = part.of->message().message().getRemove();
+  auto children = static_cast<child_policy>(batch.getChildren());
+  std::uint32_t applied = 0;
+  for (auto i = part.begin; i < part.end; ++i) {
+    const auto& where = part.of->routes()[i];
+    auto id = text_of(batch.getIds()[where.index]);
+    std::optional<result<void>> done = result<void>{fail(errc::twin_not_found, std::string{id})};
+    if (holds(where.row, id))
+      done = remove({where.row, part.of, where.index, twin_row::none}, children, now);
+    if (!done)
+      part.of->open_part();
+    else if (*done)
+      ++applied;
+    else
+      part.of->fail(where.index, std::move(done->error()));
+  }
+  part.of->close_part(applied);
+  return part.end - part.begin;
+}
+
+std::optional<result<void>> cell::remove(const removal& wanted, child_policy children,
+                                         const moment& now) {
+  auto& row = row_at(wanted.row);
+  if (row.has(twin_row::closing))
+    return fail(errc::twin_not_found, row.id.str() + " is being deleted already");
+  if (!row.has(twin_row::has_group)) {
+    remove_now(wanted.row, now);
+    return result<void>{};
+  }
+  row.set(twin_row::closing);
+  auto operation = next_operation_++;
+  removals_.emplace(operation, wanted);
+  capnp::MallocMessageBuilder builder;
+  auto control = builder.initRoot<wire::Message>().initControl();
+  auto id = row.id.str();
+  control.setParent(id);
+  control.setOperation(operation);
+  control.setSender(static_cast<std::uint16_t>(self_));
+  control.setClose(static_cast<wire::ChildPolicy>(children));
+  world_.send(group_cell(id, row), frame::build(builder));
+  return std::nullopt;
+}
+
+void cell::remove_now(std::uint32_t index, const moment& now) {
+  auto& row = row_at(index);
+  stop_behavior(index);
+  row.lifecycle = lifecycle_state::deleted;
+  note(event_kind::removed, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+  compact_id::text_buffer buffer;
+  world_.directory.erase(world_.directory.key_of(row.id.text(buffer)));
+  if (row.address != nullptr)
+    world_.addresses.end(row.address);
+  root_budgets_.erase(index);
+  if (auto watchers = row_readers_.find(index); watchers != row_readers_.end()) {
+    for (auto* r : watchers->second)
+      std::erase(r->rows, index);
+    row_readers_.erase(watchers);
+  }
+  auto group = row.group;
+  unlink_child(index);
+  unlist_row(index);
+  free_row(index);
+  --live_rows_;
+  ++counters_.removed;
+  if (group != twin_row::none)
+    drop_group_if_empty(group, now);
+}
+
+void cell::finish_removal(std::uint64_t operation, const error& why, const moment& now) {
+  auto i = removals_.find(operation);
+  if (i == removals_.end())
+    return;
+  auto of = std::move(i->second);
+  removals_.erase(i);
+  auto& row = row_at(of.row);
+  row.set(twin_row::closing, false);
+  if (why.code == errc::none) {
+    row.set(twin_row::has_group, false);
+    remove_now(of.row, now);
+  } else if (row.group != twin_row::none && groups_[row.group]->cascading) {
+    // It was refused, but its own parent is going and takes it along all the same.
+    static_cast<void>(remove({of.row, nullptr, 0, row.group}, child_policy::cascade, now));
+  }
+  end_removal(of, why, now);
+}
+
+void cell::end_removal(const removal& of, const error& why, const moment& now) {
+  if (of.cascade_of != twin_row::none) {
+    drop_group_if_empty(of.cascade_of, now);
+    return;
+  }
+  if (why.code != errc::none)
+    of.of->fail(of.index, why);
+  of.of->close_part(why.code == errc::none ? 1 : 0);
+}
+
+} // namespace gemel

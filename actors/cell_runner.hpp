@@ -1,0 +1,60 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "actors/cell.hpp"
+#include "actors/cell_inbox.hpp"
+
+namespace gemel {
+
+/// One cell with its queues, as a dispatcher runs it: pushed to by any thread, run by one at a time.
+/// Knows no thread: whoever gives `schedule` decides (CAF's workers, a seeded loop in simulated time,
+/// a host's own loop) and calls `turn` after each `schedule` until it returns false.
+class cell_runner {
+public:
+  struct options {
+    cell_inbox::options inbox;
+    /// Entries of batches handled in one turn before other cells get theirs.
+    std::size_t turn_entries_max = 8'192;
+  };
+
+  cell_runner(cell_id self, const cell_environment& world, const options& limits,
+              const clock_port& clock, std::function<void()> schedule)
+      : inbox_{limits.inbox},
+        cell_{self, world},
+        clock_{clock},
+        turn_entries_max_{limits.turn_entries_max},
+        schedule_{std::move(schedule)} {}
+
+  /// False: the data queue is full, nothing was queued.
+  [[nodiscard]] bool push_data(work item);
+  void push_ordered(work item);
+  void push_control(work item);
+
+  /// Runs what waits, control first, up to the bound of one turn.
+  /// @returns whether it must be scheduled again; false: the next push schedules.
+  bool turn();
+
+  /// Items waiting.
+  std::size_t backlog() const { return inbox_.size(); }
+
+  /// The cell itself; only for the thread whose turn it is.
+  cell& core() noexcept { return cell_; }
+
+private:
+  std::size_t run_one(work& item);
+
+  cell_inbox inbox_;
+  cell cell_;
+  const clock_port& clock_;
+  std::size_t turn_entries_max_;
+  std::function<void()> schedule_;
+  moment now_;
+  // Taken from the inbox, done up to `done_`.
+  std::vector<work> taken_;
+  std::size_t done_ = 0;
+  std::vector<work> control_;
+};
+
+} // namespace gemel

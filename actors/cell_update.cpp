@@ -1,0 +1,256 @@
+#include "actors/cell.hpp"
+#include "actors/detail/behavior_context.hpp"
+#include "messages/names.hpp"
+#include "messages/replies.hpp"
+#include "messages/wire.hpp"
+
+namespace gemel {
+
+namespace {
+
+constexpr std::uint32_t unknown_key = UINT32_MAX;
+
+// How far ahead of the update under work its memory is asked for. A row is some 100 ns away when it
+// is in no cache; two updates take about that long.
+constexpr std::uint32_t row_ahead = 12;
+constexpr std::uint32_t slots_ahead = 6;
+
+} // namespace
+
+void cell::use_keys(capnp::List<capnp::Text>::Reader keys) {
+  frame_keys_ = keys;
+  key_numbers_.assign(keys.size(), unknown_key);
+}
+
+result<key_id> cell::key_of(std::uint16_t frame_key) {
+  if (frame_key >= key_numbers_.size())
+    return fail(errc::bad_frame, "a key that the frame does not name");
+  auto& number = key_numbers_[frame_key];
+  if (number != unknown_key) [[likely]]
+    return key_id{number};
+  auto text = text_of(frame_keys_[frame_key]);
+  if (auto valid = check_key(text); !valid)
+    return tl::unexpected<error>(std::move(valid.error()));
+  auto interned = keys_.intern(text);
+  if (!interned)
+    return fail(errc::limit_reached, "too many different property keys");
+  number = *interned;
+  return key_id{number};
+}
+
+std::size_t cell::run_update(const batch_part& part, const moment& now) {
+  auto batch = part.of->message().message().getUpdate();
+  auto updates = batch.getUpdates();
+  const auto* routes = part.of->routes().data();
+  use_keys(batch.getKeys());
+  std::uint32_t applied = 0;
+  for (auto i = part.begin; i < part.end; ++i) {
+    if (i + row_ahead < part.end && routes[i + row_ahead].row < row_count_) {
+      const auto* ahead = &row_at(routes[i + row_ahead].row);
+      __builtin_prefetch(ahead);
+      __builtin_prefetch(reinterpret_cast<const char*>(ahead) + 64);
+    }
+    if (i + slots_ahead < part.end && routes[i + slots_ahead].row < row_count_) {
+      const auto* ahead = reinterpret_cast<const char*>(row_at(routes[i + slots_ahead].row).slots);
+      __builtin_prefetch(ahead);
+      __builtin_prefetch(ahead + 64);
+      __builtin_prefetch(ahead + 128);
+    }
+    auto done = apply(routes[i].row, batch, updates[routes[i].index], now);
+    if (done) [[likely]]
+      ++applied;
+    else
+      part.of->fail(routes[i].index, std::move(done.error()));
+  }
+  counters_.updates_applied += applied;
+  counters_.refused += part.end - part.begin - applied;
+  part.of->close_part(applied);
+  return part.end - part.begin;
+}
+
+result<void> cell::apply(std::uint32_t index, wire::UpdateBatch::Reader,
+                         wire::Update::Reader update, const moment& now) {
+  auto id = text_of(update.getId());
+  if (!holds(index, id)) [[unlikely]]
+    return fail(errc::twin_not_found, std::string{id});
+  auto& row = row_at(index);
+  if (auto fine = check_update(row, update); !fine) [[unlikely]]
+    return fine;
+  if (auto taken = take_values(row, update); !taken) [[unlikely]]
+    return taken;
+  return change(index, update, now);
+}
+
+result<void> cell::check_update(const twin_row& row, wire::Update::Reader update) {
+  if (row.has(twin_row::closing))
+    return fail(errc::twin_not_found, row.id.str() + " is being deleted");
+  if (!accepts_updates(row.lifecycle)) {
+    auto refused = next(row.lifecycle, lifecycle_trigger::data_seen);
+    return fail(errc::illegal_state, row.id.str() + ": " + refused.error().context);
+  }
+  auto wanted_version = update.getIfVersion();
+  if (wanted_version != 0 && wanted_version != row.version)
+    return fail(errc::precondition_failed, row.id.str() + " has version "
+                                             + std::to_string(row.version) + ", not "
+                                             + std::to_string(wanted_version));
+  return {};
+}
+
+result<void> cell::take_values(const twin_row& row, wire::Update::Reader update) {
+  taken_.clear();
+  taken_unset_.clear();
+  std::size_t new_keys = 0;
+  for (auto one : update.getSet()) {
+    auto key = key_of(one.getKey());
+    if (!key) [[unlikely]]
+      return tl::unexpected<error>(std::move(key.error()));
+    auto& taken = taken_.emplace_back(taken_value{*key, read_value(one)});
+    if (!taken.content.is_number() && !taken.content.is_bool())
+      if (auto fine = check_content(taken.content); !fine)
+        return fine;
+    new_keys += row.layout->find(*key) == shape::no_slot;
+  }
+  if (new_keys > 0 && row.layout->size() + new_keys > world_.limits.properties_max)
+    return fail(errc::limit_reached, "limits.properties_max: " + row.id.str() + " has "
+                                       + std::to_string(row.layout->size()) + " properties");
+  for (auto frame_key : update.getUnset()) {
+    auto key = key_of(frame_key);
+    if (!key)
+      return tl::unexpected<error>(std::move(key.error()));
+    taken_unset_.push_back(*key);
+  }
+  return {};
+}
+
+result<void> cell::change(std::uint32_t index, wire::Update::Reader update, const moment& now) {
+  auto& row = row_at(index);
+  auto* behaves = row.has(twin_row::running) ? behaviors_.find(index)->second.get() : nullptr;
+  auto changes_begin = static_cast<std::uint32_t>(lane_changes_.size());
+  keep_changes_ = behaves != nullptr || wanted(row);
+  changed_ = 0;
+  if (behaves != nullptr)
+    save(row);
+  auto at = clock_.tick(now.unix_us / 1'000);
+  for (auto& taken : taken_)
+    set_property(row, taken.key, std::move(taken.content), at);
+  for (auto key : taken_unset_)
+    unset_property(row, key);
+  bool awoken = row.lifecycle != lifecycle_state::active;
+  row.lifecycle = lifecycle_state::active;
+  if (changed_ == 0 && !awoken) {
+    ++counters_.updates_unchanged;
+    return {};
+  }
+  row.updated = at;
+  row.version += changed_;
+  if (behaves != nullptr) {
+    behavior_context context{*this, index, at, now};
+    if (auto crash = context.run_update(*behaves, changes_begin); crash) {
+      restore(row_at(index));
+      lane_changes_.resize(changes_begin);
+      crashed(index, exit_kind::crash, *crash, now);
+      return fail(errc::twin_crashed, row_at(index).id.str() + ": " + *crash);
+    }
+  }
+  counters_.properties_changed += changed_;
+  // The update first: an event may flush the lane, with the changes that lie on it.
+  if (changed_ > 0)
+    note(event_kind::updated, index, changes_begin, update.getSourceTimeUs(), now);
+  if (awoken)
+    note(event_kind::lifecycle, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+  return {};
+}
+
+dot cell::next_dot(const twin_row& row) {
+  return make_dot(0, ++shard_counters_[row.shard / world_.cells]);
+}
+
+void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time at) {
+  auto slot = row.layout->find(key);
+  if (slot == shape::no_slot) {
+    slot = static_cast<std::uint32_t>(row.layout->size());
+    set_layout(row, shapes_.with(row.layout, key));
+    if (keep_changes_)
+      lane_changes_.push_back({key, {}, content});
+  } else {
+    auto& held = row.slots[slot].content;
+    if (held == content)
+      return;
+    if (keep_changes_)
+      lane_changes_.push_back({key, held, content});
+  }
+  row.slots[slot].content = std::move(content);
+  row.slots[slot].at = {at, next_dot(row)};
+  ++changed_;
+}
+
+void cell::unset_property(twin_row& row, key_id key) {
+  auto slot = row.layout->find(key);
+  if (slot == shape::no_slot)
+    return;
+  if (keep_changes_)
+    lane_changes_.push_back({key, row.slots[slot].content, {}});
+  set_layout(row, shapes_.without(row.layout, slot));
+  next_dot(row);
+  ++changed_;
+}
+
+void cell::save(const twin_row& row) {
+  saved_.layout = row.layout;
+  saved_.slots.assign(row.slots, row.slots + row.layout->size());
+  saved_.version = row.version;
+  saved_.updated = row.updated;
+  saved_.lifecycle = row.lifecycle;
+}
+
+void cell::restore(twin_row& row) {
+  if (row.layout != saved_.layout)
+    set_layout(row, saved_.layout);
+  for (std::size_t i = 0; i < saved_.slots.size(); ++i)
+    row.slots[i] = saved_.slots[i];
+  row.version = saved_.version;
+  row.updated = saved_.updated;
+  row.lifecycle = saved_.lifecycle;
+}
+
+std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
+  auto reply = [&](frame answer) {
+    if (message.reply)
+      message.reply(std::move(answer));
+  };
+  auto index = message.row;
+  if (index >= row_count_ || !row_at(index).has(twin_row::live)) {
+    reply(make_error_reply({errc::twin_not_found, "the twin of this address is gone"}));
+    return 1;
+  }
+  auto content = message.message.message();
+  if (content.isGet()) {
+    twin_page page;
+    page.twins.push_back(record(index));
+    reply(make_page_reply(page));
+    return 1;
+  }
+  if (!content.isUpdate()) {
+    reply(make_error_reply({errc::unsupported, "a twin's own address takes updates and gets"}));
+    return 1;
+  }
+  auto batch = content.getUpdate();
+  use_keys(batch.getKeys());
+  outcome answer;
+  std::uint32_t entry = 0;
+  for (auto update : batch.getUpdates()) {
+    auto done = apply(index, batch, update, now);
+    if (done)
+      ++answer.applied;
+    else
+      answer.failures.push_back({entry, std::move(done.error())});
+    ++entry;
+  }
+  counters_.updates_applied += answer.applied;
+  counters_.refused += answer.failures.size();
+  if (message.reply)
+    message.reply(make_outcome_reply(answer));
+  return entry;
+}
+
+} // namespace gemel

@@ -1,0 +1,58 @@
+#include "actors/detail/behavior_context.hpp"
+
+#include "messages/names.hpp"
+
+namespace gemel {
+
+template <class Call>
+std::optional<std::string> cell::behavior_context::guarded(Call call) {
+  try {
+    call();
+    return std::nullopt;
+  } catch (const std::exception& thrown) {
+    return std::string{thrown.what()};
+  } catch (...) {
+    return std::string{"an exception that is no std::exception"};
+  }
+}
+
+std::optional<std::string> cell::behavior_context::run_start(behavior& of) {
+  return guarded([&] { of.on_start(*this); });
+}
+
+std::optional<std::string> cell::behavior_context::run_update(behavior& of,
+                                                              std::uint32_t changes_begin) {
+  // A copy: the behaviour's own changes go to the same list.
+  std::vector<lane_change> changes(owner_.lane_changes_.begin() + changes_begin,
+                                   owner_.lane_changes_.end());
+  std::vector<change_view> views;
+  views.reserve(changes.size());
+  for (const auto& c : changes)
+    views.push_back({owner_.world_.symbols.text(c.key), c.before, c.after});
+  return guarded([&] { of.on_update(*this, views); });
+}
+
+const value* cell::behavior_context::get(std::string_view key) const {
+  auto number = owner_.keys_.find(key);
+  return number ? row().find(key_id{*number}) : nullptr;
+}
+
+void cell::behavior_context::set(std::string_view key, value content) {
+  auto refuse = [](const error& why) { throw std::invalid_argument{to_string(why)}; };
+  if (auto valid = check_key(key); !valid)
+    refuse(valid.error());
+  if (auto valid = check_content(content); !valid)
+    refuse(valid.error());
+  auto number = owner_.keys_.intern(key);
+  if (!number)
+    refuse(number.error());
+  auto id = key_id{*number};
+  if (row().layout->find(id) == shape::no_slot
+      && row().layout->size() >= owner_.world_.limits.properties_max)
+    refuse({errc::limit_reached, "limits.properties_max"});
+  auto before = owner_.changed_;
+  owner_.set_property(row(), id, std::move(content), at_);
+  row().version += owner_.changed_ - before;
+}
+
+} // namespace gemel

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/batch.hpp"
+#include "actors/supervision.hpp"
+#include "actors/twin.hpp"
+
+namespace gemel {
+
+/// The state of one hierarchy actor: the children of one parent, which all live in this cell. Made
+/// when the first child comes, gone when the last one leaves.
+struct hierarchy_group {
+  enum class state : std::uint8_t {
+    /// Waits for the parent's cell to agree.
+    opening,
+    open,
+    /// The parent is being deleted: takes no more children.
+    closing,
+  };
+
+  /// A create that waits for `opening` to end.
+  struct parked_create {
+    batch_ptr of;
+    route where;
+  };
+
+  std::string parent;
+  /// The parent's path, such as `/hall-3/line-1`.
+  std::string path;
+  /// The parent's depth; a root has 1.
+  std::uint16_t depth = 0;
+  state now = state::opening;
+  supervision_policy policy;
+  restart_budget budget;
+  twin_address* address = nullptr;
+  std::uint32_t first = twin_row::none;
+  std::uint32_t last = twin_row::none;
+  std::uint32_t count = 0;
+  std::vector<parked_create> parked;
+  /// Of a delete in progress: who waits for this group to be gone.
+  std::optional<std::uint64_t> closing_operation;
+  std::uint16_t closing_cell = 0;
+  /// The delete takes the children along.
+  bool cascading = false;
+};
+
+} // namespace gemel

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/cell_runner.hpp"
+#include "registry/query.hpp"
+
+namespace gemel {
+
+/// Where every request goes in, whichever door it came through: checks limits, finds out who owns
+/// what, and gives each cell its share. It runs on the thread of whoever calls; any number may call
+/// at once. There is no other way to a twin but its own address, which ends in the same queues.
+class ingress {
+public:
+  struct options {
+    std::uint32_t cells = 1;
+    /// For the ids of twins that come without one.
+    std::uint64_t seed = 0;
+    std::size_t subscriptions_max = limits::subscriptions_max;
+    std::uint32_t subscriber_backlog_max = limits::subscriber_backlog_max;
+    std::uint32_t page_rows_max = limits::page_rows_max;
+    std::string node;
+    std::string program;
+  };
+
+  /// @param cells as many as `limits.cells`; must outlive this.
+  ingress(options limits, directory& twins, const clock_port& clock,
+          std::vector<cell_runner*> cells);
+
+  /// Any request but `subscribe`; `reply` is called once, maybe before this returns.
+  void submit(const frame& request, reply_function reply);
+
+  /// The hot way: a frame of updates. `done` may be empty.
+  void update(const frame& request, batch::done_function done);
+
+  /// A frame of twins to make.
+  void create(const frame& request, batch::done_function done);
+
+  /// Asks for events. @param deliver takes them from any cell's thread and must not block. The reply
+  /// comes when every event from then on is seen.
+  void subscribe(const frame& request, std::function<void(frame)> deliver, reply_function reply);
+
+  /// Ends a subscription; nothing is delivered after `reply`. An unknown number is no error.
+  void unsubscribe(std::uint64_t number, reply_function reply);
+
+  /// Gives a subscription room for more events. An unknown number is no error.
+  void grant(std::uint64_t number, std::uint32_t credit);
+
+  /// Adds what only the node knows to the statistics; set before the first request.
+  void on_stats(std::function<void(stats_record&)> extra) { extra_stats_ = std::move(extra); }
+
+  std::size_t subscriptions() const;
+
+private:
+  struct target {
+    std::uint16_t cell;
+    route to;
+  };
+  struct placed {
+    std::uint32_t level;
+    std::uint16_t cell;
+    std::uint16_t shard;
+    bool pinned;
+  };
+  class query_gathering;
+  class get_gathering;
+
+  void push_grouped(const batch_ptr& of, std::vector<target>& targets);
+  void push_parts(const batch_ptr& of, const std::vector<target>& sorted);
+  void push_part(const batch_ptr& of, std::uint16_t cell, std::uint32_t begin, std::uint32_t end);
+  void by_ids(const frame& request, capnp::List<capnp::Text>::Reader ids,
+              batch::done_function done);
+  result<placed> place(wire::Create::Reader made, std::string_view id,
+                       const std::unordered_map<std::string_view, placed>& in_batch,
+                       std::uint16_t& parent_cell) const;
+  std::string new_id();
+  void get(const frame& request, reply_function reply);
+  void query(const frame& request, reply_function reply);
+  void stats(reply_function reply);
+
+  /// Runs `job` in every cell's turn, and `done` after the last of them.
+  void in_each_cell(std::function<void(cell&, std::size_t)> job, std::function<void()> done);
+
+  /// The same, where `done` answers `reply`; answers `overloaded` when too many are under way.
+  void gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
+              std::function<void()> done);
+
+  options limits_;
+  directory& twins_;
+  const clock_port& clock_;
+  std::vector<cell_runner*> cells_;
+  std::atomic<std::uint64_t> ids_made_{0};
+  std::atomic<std::size_t> gatherings_{0};
+  std::function<void(stats_record&)> extra_stats_;
+  mutable std::mutex mutex_;
+  std::uint64_t last_subscription_ = 0;
+  std::unordered_map<std::uint64_t, subscription_ptr> subscriptions_;
+};
+
+} // namespace gemel

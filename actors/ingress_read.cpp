@@ -1,0 +1,348 @@
+#include <algorithm>
+
+#include "actors/ingress.hpp"
+#include "messages/replies.hpp"
+#include "messages/wire.hpp"
+
+namespace gemel {
+
+void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job,
+                           std::function<void()> done) {
+  struct gathering {
+    std::function<void(cell&, std::size_t)> job;
+    std::function<void()> done;
+    std::atomic<std::size_t> open;
+  };
+  auto shared = std::make_shared<gathering>();
+  shared->job = std::move(job);
+  shared->done = std::move(done);
+  shared->open = cells_.size();
+  for (std::size_t i = 0; i < cells_.size(); ++i)
+    cells_[i]->push_ordered(cell_job{[shared, i](cell& c, const moment&) {
+      shared->job(c, i);
+      if (shared->open.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        shared->done();
+    }});
+}
+
+void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
+                     std::function<void()> done) {
+  if (gatherings_.fetch_add(1, std::memory_order_relaxed) >= limits::gatherings_max) {
+    gatherings_.fetch_sub(1, std::memory_order_relaxed);
+    return reply(make_error_reply({errc::overloaded, "too many requests are under way"}));
+  }
+  in_each_cell(std::move(job), [this, done = std::move(done)] {
+    gatherings_.fetch_sub(1, std::memory_order_relaxed);
+    done();
+  });
+}
+
+void ingress::get(const frame& request, reply_function reply) {
+  struct gathering {
+    frame request;
+    std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> wanted; // by cell: index, row
+    std::vector<std::optional<twin_record>> found;
+  };
+  auto ids = request.message().getGet().getIds();
+  auto shared = std::make_shared<gathering>();
+  shared->request = request;
+  shared->wanted.resize(cells_.size());
+  shared->found.resize(ids.size());
+  for (std::uint32_t i = 0; i < ids.size(); ++i)
+    if (auto where = twins_.find(text_of(ids[i])))
+      shared->wanted[static_cast<std::size_t>(where->cell)].emplace_back(i, where->row);
+  gather(
+    [shared](cell& c, std::size_t index) {
+      auto asked = shared->request.message().getGet().getIds();
+      for (auto [i, row] : shared->wanted[index])
+        if (c.holds(row, text_of(asked[i])))
+          shared->found[i] = c.record(row);
+    },
+    reply,
+    [shared, reply] {
+      twin_page page;
+      auto asked = shared->request.message().getGet().getIds();
+      for (std::uint32_t i = 0; i < shared->found.size(); ++i) {
+        if (shared->found[i])
+          page.twins.push_back(std::move(*shared->found[i]));
+        else
+          page.missing.emplace_back(text_of(asked[i]));
+      }
+      reply(make_page_reply(page));
+    });
+}
+
+namespace {
+
+query_spec spec_of(wire::Query::Reader asked, std::uint32_t page_rows_max) {
+  constexpr std::size_t limit_default = 100;
+  query_spec spec;
+  spec.type = text_of(asked.getType());
+  spec.parent = text_of(asked.getParent());
+  spec.where = text_of(asked.getWhere());
+  for (auto one : asked.getSelect())
+    spec.select.emplace_back(text_of(one));
+  spec.order_by = text_of(asked.getOrderBy());
+  spec.descending = asked.getDescending();
+  spec.limit = asked.getLimit() == 0 ? std::min<std::size_t>(limit_default, page_rows_max)
+                                     : asked.getLimit();
+  spec.page_token = text_of(asked.getPageToken());
+  spec.count_only = asked.getCountOnly();
+  return spec;
+}
+
+std::size_t bytes_of(const twin_record& twin) {
+  auto sum = 128 + twin.id.size() + twin.path.size() + twin.parent.size();
+  for (const auto& p : twin.properties)
+    sum += 32 + p.key.size() + p.content.heap_bytes();
+  return sum;
+}
+
+} // namespace
+
+// One query on its way: each cell fills its own answer, the last one merges.
+class ingress::query_gathering {
+public:
+  query_gathering(query_plan plan, bool roots_only, std::size_t cells)
+      : plan_{std::move(plan)}, roots_only_{roots_only}, pages_(cells), records_(cells) {}
+
+  void run_in(cell& c, std::size_t index) {
+    std::optional<twin_binder> where;
+    std::optional<twin_binder> order;
+    if (plan_.where())
+      where.emplace(*plan_.where(), c.keys());
+    if (plan_.order_by())
+      order.emplace(*plan_.order_by(), c.keys());
+    query_collector best{plan_};
+    compact_id::text_buffer buffer;
+    c.scan({plan_.spec().type, plan_.spec().parent, roots_only_}, [&](std::uint32_t i) {
+      const auto& row = c.row(i);
+      if (where && !plan_.where()->test(where->bind(row, c.about(row))))
+        return;
+      value key;
+      if (order)
+        key = plan_.order_by()->evaluate(order->bind(row, c.about(row)));
+      best.add(row.id.text(buffer), order ? &key : nullptr, i);
+    });
+    pages_[index] = best.take();
+    if (!plan_.spec().count_only)
+      keep_records(c, index);
+  }
+
+  frame answer() {
+    twin_page page;
+    auto merged = merge(plan_, std::move(pages_));
+    if (plan_.spec().count_only) {
+      page.total = merged.matches;
+      return make_page_reply(page);
+    }
+    page.next = merged.next;
+    std::size_t bytes = 0;
+    for (const auto& row : merged.rows) {
+      auto& twin = records_[row.part][row.payload];
+      bytes += bytes_of(twin);
+      if (bytes > limits::page_bytes_max && !page.twins.empty()) {
+        page.next = plan_.token_behind(merged.rows[page.twins.size() - 1].place);
+        break;
+      }
+      page.twins.push_back(std::move(twin));
+    }
+    return make_page_reply(page);
+  }
+
+private:
+  // Rows may change before all cells have answered, so each keeps what its page will show.
+  void keep_records(cell& c, std::size_t index) {
+    std::vector<twin_binder> binders;
+    for (const auto& wanted : plan_.select())
+      binders.emplace_back(wanted, c.keys());
+    std::size_t bytes = 0;
+    auto& rows = pages_[index].rows;
+    for (std::size_t n = 0; n < rows.size(); ++n) {
+      auto row_index = static_cast<std::uint32_t>(rows[n].payload);
+      auto record = c.record(row_index);
+      if (!binders.empty())
+        record.properties = selected(c, c.row(row_index), binders);
+      bytes += bytes_of(record);
+      if (bytes > limits::page_bytes_max && n > 0) {
+        rows.resize(n);
+        pages_[index].more = true;
+        return;
+      }
+      rows[n].payload = records_[index].size();
+      records_[index].push_back(std::move(record));
+    }
+  }
+
+  properties selected(const cell& c, const twin_row& row, std::vector<twin_binder>& binders) {
+    properties made;
+    for (std::size_t i = 0; i < binders.size(); ++i) {
+      auto content = plan_.select()[i].evaluate(binders[i].bind(row, c.about(row)));
+      if (!content.is_null())
+        made.push_back({plan_.spec().select[i], std::move(content)});
+    }
+    return made;
+  }
+
+  query_plan plan_;
+  bool roots_only_;
+  std::vector<query_page> pages_;
+  std::vector<std::vector<twin_record>> records_;
+};
+
+void ingress::query(const frame& request, reply_function reply) {
+  auto asked = request.message().getQuery();
+  auto spec = spec_of(asked, limits_.page_rows_max);
+  if (spec.limit > limits_.page_rows_max)
+    return reply(make_error_reply(
+      {errc::limit_reached, "limits.page_rows_max: " + std::to_string(spec.limit) + " rows"}));
+  auto plan = query_plan::make(std::move(spec));
+  if (!plan)
+    return reply(make_error_reply(plan.error()));
+  auto shared = std::make_shared<query_gathering>(std::move(*plan), asked.getRootsOnly(),
+                                                  cells_.size());
+  gather([shared](cell& c, std::size_t index) { shared->run_in(c, index); }, reply,
+         [shared, reply] { reply(shared->answer()); });
+}
+
+namespace {
+
+void add_counters(cell_counters& sum, const cell_counters& one) {
+  sum.created += one.created;
+  sum.removed += one.removed;
+  sum.updates_applied += one.updates_applied;
+  sum.updates_unchanged += one.updates_unchanged;
+  sum.properties_changed += one.properties_changed;
+  sum.refused += one.refused;
+  sum.crashes += one.crashes;
+  sum.restarts += one.restarts;
+  sum.escalations += one.escalations;
+  sum.gave_up += one.gave_up;
+  sum.events += one.events;
+  sum.events_delivered += one.events_delivered;
+  sum.events_missed += one.events_missed;
+  sum.queries += one.queries;
+  sum.rows_scanned += one.rows_scanned;
+}
+
+} // namespace
+
+void ingress::stats(reply_function reply) {
+  struct gathering {
+    std::mutex mutex;
+    cell_counters sum;
+    histogram latency;
+    std::uint64_t twins = 0;
+    std::uint64_t groups = 0;
+  };
+  auto shared = std::make_shared<gathering>();
+  gather(
+    [shared](cell& c, std::size_t) {
+      std::lock_guard guard{shared->mutex};
+      add_counters(shared->sum, c.counters());
+      shared->latency.merge(c.update_latency());
+      shared->twins += c.twins();
+      shared->groups += c.groups();
+    },
+    reply,
+    [this, shared, reply] {
+      const auto& c = shared->sum;
+      auto number = [](std::uint64_t n) { return static_cast<double>(n); };
+      stats_record made;
+      made.counters = {
+        {"gemel_twins", number(shared->twins), "Live twins"},
+        {"gemel_hierarchy_groups", number(shared->groups), "Hierarchy actors"},
+        {"gemel_twins_created_total", number(c.created), "Twins made"},
+        {"gemel_twins_removed_total", number(c.removed), "Twins deleted"},
+        {"gemel_updates_applied_total", number(c.updates_applied), "Updates applied"},
+        {"gemel_updates_unchanged_total", number(c.updates_unchanged),
+         "Applied updates that changed nothing"},
+        {"gemel_updates_refused_total", number(c.refused), "Updates that a twin refused"},
+        {"gemel_properties_changed_total", number(c.properties_changed), "Properties changed"},
+        {"gemel_crashes_total", number(c.crashes), "Behaviours that threw"},
+        {"gemel_restarts_total", number(c.restarts), "Twins restarted by their supervisor"},
+        {"gemel_escalations_total", number(c.escalations), "Supervisors that gave up"},
+        {"gemel_faulted_total", number(c.gave_up), "Twins that became faulted"},
+        {"gemel_events_total", number(c.events), "Events of twins"},
+        {"gemel_events_delivered_total", number(c.events_delivered),
+         "Events given to subscribers"},
+        {"gemel_events_missed_total", number(c.events_missed),
+         "Events that slow subscribers were told they missed"},
+        {"gemel_queries_total", number(c.queries / cells_.size()), "Queries answered"},
+        {"gemel_rows_scanned_total", number(c.rows_scanned), "Rows looked at by queries"},
+        {"gemel_subscriptions", number(subscriptions()), "Open subscriptions"},
+      };
+      const auto& h = shared->latency;
+      auto at = [&](double quantile) {
+        return static_cast<std::uint64_t>(h.value_at(quantile).count());
+      };
+      made.latencies.push_back({"gemel_update_latency", h.count(), at(0.5), at(0.99), at(0.999),
+                                static_cast<std::uint64_t>(h.max().count())});
+      if (extra_stats_)
+        extra_stats_(made);
+      reply(make_stats_reply(made));
+    });
+}
+
+void ingress::subscribe(const frame& request, std::function<void(frame)> deliver,
+                        reply_function reply) {
+  auto asked = request.message().getSubscribe();
+  subscription_request wanted;
+  for (auto id : asked.getIds())
+    wanted.ids.emplace_back(text_of(id));
+  wanted.type = text_of(asked.getType());
+  wanted.parent = text_of(asked.getParent());
+  wanted.where = text_of(asked.getWhere());
+  auto credit = std::min(asked.getCredit() == 0 ? limits_.subscriber_backlog_max
+                                                : asked.getCredit(),
+                         limits_.subscriber_backlog_max);
+  std::optional<expression> where;
+  if (!wanted.where.empty()) {
+    auto compiled = expression::compile(wanted.where);
+    if (!compiled)
+      return reply(make_error_reply({compiled.error().code, "where: " + compiled.error().context}));
+    where = std::move(*compiled);
+  }
+  auto rows = std::make_shared<std::vector<std::vector<cell::watched_row>>>(cells_.size());
+  for (std::uint32_t i = 0; i < wanted.ids.size(); ++i) {
+    auto at = twins_.find(wanted.ids[i]);
+    if (!at)
+      return reply(make_error_reply({errc::twin_not_found, wanted.ids[i]}));
+    (*rows)[static_cast<std::size_t>(at->cell)].push_back({i, at->row});
+  }
+  subscription_ptr made;
+  {
+    std::lock_guard guard{mutex_};
+    if (subscriptions_.size() >= limits_.subscriptions_max)
+      return reply(make_error_reply({errc::limit_reached, "limits.subscriptions_max"}));
+    made = std::make_shared<subscription>(++last_subscription_, std::move(wanted),
+                                          std::move(where), credit, std::move(deliver));
+    subscriptions_.emplace(made->number(), made);
+  }
+  in_each_cell([made, rows](cell& c, std::size_t i) { c.subscribe(made, (*rows)[i]); },
+               [made, reply] { reply(make_subscribed_reply(made->number())); });
+}
+
+void ingress::unsubscribe(std::uint64_t number, reply_function reply) {
+  {
+    std::lock_guard guard{mutex_};
+    subscriptions_.erase(number);
+  }
+  in_each_cell([number](cell& c, std::size_t) { c.unsubscribe(number); }, [reply] {
+    if (reply)
+      reply(make_done_reply());
+  });
+}
+
+void ingress::grant(std::uint64_t number, std::uint32_t credit) {
+  std::lock_guard guard{mutex_};
+  if (auto i = subscriptions_.find(number); i != subscriptions_.end())
+    i->second->grant(credit);
+}
+
+std::size_t ingress::subscriptions() const {
+  std::lock_guard guard{mutex_};
+  return subscriptions_.size();
+}
+
+} // namespace gemel
