@@ -177,7 +177,7 @@ result<void> query_plan::compile(const expression_options& options) {
   auto compile_optional = [&](const char* field, const std::string& text, auto& target) {
     if (text.empty())
       return result<void>{};
-    return compile_field(field, text, options).map([&](expression made) {
+    return compile_field(field, text, options).map([&](expression&& made) {
       target = std::move(made);
     });
   };

@@ -37,15 +37,17 @@ std::partial_ordering compare_numbers(const value& a, const value& b);
 struct operand {
   enum class tag : std::uint8_t { missing, null, boolean, integer, real, text, compound };
 
+  struct chars_place {
+    const char* chars;
+    std::size_t size;
+  };
+
   tag kind;
   union {
     bool flag;
     std::int64_t whole;
     double real;
-    struct {
-      const char* chars;
-      std::size_t size;
-    } text;
+    chars_place text;
     const value* compound; // bytes, list or map
   };
 

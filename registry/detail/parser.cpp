@@ -651,11 +651,12 @@ private:
   bool read_function(node& made, const function_entry& function, const token& name) {
     made.kind = node_kind::call;
     made.function = function.id;
-    if (!at_symbol(")"))
+    if (!at_symbol(")")) {
       do {
         if (!read_or(made.children.emplace_back()))
           return false;
       } while (accept(","));
+    }
     if (!expect_close("an operator, ',' or ')'"))
       return false;
     if (made.children.size() != function.arguments)

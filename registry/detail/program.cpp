@@ -80,12 +80,13 @@ private:
   void emit_comparison(const node& what) {
     const auto& left = what.children[0];
     const auto& right = what.children[1];
-    if (left.kind == node_kind::reference && right.kind == node_kind::constant)
+    if (left.kind == node_kind::reference && right.kind == node_kind::constant) {
       return push({.code = opcode::compare_reference_constant,
                    .comparison = what.comparison,
                    .a = index(left.reference),
                    .b = add_constant(right.constant)},
                   1);
+    }
     emit_all(what.children);
     push({.code = opcode::compare, .comparison = what.comparison}, -1);
   }
