@@ -659,12 +659,13 @@ private:
     }
     if (!expect_close("an operator, ',' or ')'"))
       return false;
-    if (made.children.size() != function.arguments)
+    if (made.children.size() != function.arguments) {
       return refuse(errc::bad_syntax, name.at,
                     "'" + std::string{function.name} + "' takes "
                         + std::to_string(function.arguments)
                         + (function.arguments == 1 ? " argument, " : " arguments, ")
                         + std::to_string(made.children.size()) + " given");
+    }
     return finish(made, name.at);
   }
 
