@@ -63,7 +63,7 @@ fault_list check_twins(std::string_view text, std::string_view file_name, docume
     if (twin.id.empty())
       return;
     auto [first, added] = places.emplace(twin.id, where);
-    if (!added)
+    if (!added) {
       add_fault(repeated, {errc::twin_exists,
                            std::string{file_name},
                            where.line,
@@ -71,6 +71,7 @@ fault_list check_twins(std::string_view text, std::string_view file_name, docume
                            {},
                            "twin '" + twin.id + "' stands twice",
                            "first in " + to_string(first->second)});
+    }
   };
   auto faults = kind == document_kind::twin_lines ? read_twin_lines(text, file_name, look)
                                                   : read_twin_document(text, file_name, look);
@@ -89,7 +90,7 @@ std::optional<document_kind> kind_of_document(std::string_view text, std::string
 
 fault_list check_document(std::string_view text, std::string_view file_name) {
   auto kind = kind_of_document(text, file_name);
-  if (!kind)
+  if (!kind) {
     return {{errc::unsupported,
              std::string{file_name},
              0,
@@ -97,7 +98,8 @@ fault_list check_document(std::string_view text, std::string_view file_name) {
              {},
              "this is no document of a known kind",
              std::string{kinds_hint}}};
-  if (text.size() > document_bytes_max)
+  }
+  if (text.size() > document_bytes_max) {
     return {{errc::limit_reached,
              std::string{file_name},
              0,
@@ -105,6 +107,7 @@ fault_list check_document(std::string_view text, std::string_view file_name) {
              {},
              "a document of " + std::to_string(text.size()) + " bytes",
              "at most " + std::to_string(document_bytes_max) + " bytes are checked at once"}};
+  }
   return *kind == document_kind::node_config ? check_config(text, file_name)
                                              : check_twins(text, file_name, *kind);
 }

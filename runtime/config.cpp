@@ -336,12 +336,13 @@ private:
 
   void check_queue() {
     auto frame = made_.limits.frame_bytes_max;
-    if (made_.limits.cell_queue_bytes_max < frame)
+    if (made_.limits.cell_queue_bytes_max < frame) {
       report(with(
           later_of("limits.cell_queue_bytes_max", "limits.frame_bytes_max"), errc::bad_value,
           "'limits.cell_queue_bytes_max' is " + std::to_string(made_.limits.cell_queue_bytes_max)
               + ", but one frame can have " + std::to_string(frame) + " bytes",
           "at least limits.frame_bytes_max"));
+    }
   }
 
   std::string file_;
