@@ -56,7 +56,8 @@ enum class supervision_action : std::uint8_t {
   stop,
   /// Start it; it does not run now.
   restart,
-  /// It is no longer a child; it does not run now. It may be taken out of the list at once.
+  /// It is no longer a child; it does not run now. The caller may take it out of the list at once,
+  /// or leave it there: a temporary child that does not run is only started by `start_all`.
   forget,
 };
 
@@ -84,28 +85,34 @@ concept supervision_actor = requires(Act& act, supervision_action what, typename
 };
 
 /// Stops the running children of the list's right end up to and including `until` (empty: all),
-/// right to left.
+/// right to left; with `forget_temporary`, forgets the temporary ones among them.
 template <supervised_children List, supervision_actor<List> Act>
 void stop_right_to_left(const List& list, std::optional<typename List::child> until,
                         bool forget_temporary, Act& act) {
   for (auto at = list.last(); at;) {
     auto who = *at;
     at = who == until ? std::nullopt : list.before(who);
-    if (list.running(who))
-      act(supervision_action::stop, who);
-    if (forget_temporary && list.kind(who) == restart_kind::temporary)
+    if (!list.running(who))
+      continue;
+    bool forget = forget_temporary && list.kind(who) == restart_kind::temporary;
+    act(supervision_action::stop, who);
+    if (forget)
       act(supervision_action::forget, who);
   }
 }
 
-/// Starts those that do not run from `from` to the list's right end, left to right.
+/// Starts those that do not run from `from` to the list's right end, left to right; the temporary
+/// ones only `with_temporary`.
 /// @returns the child that did not start; those after it are not started then. Empty: all run.
 template <supervised_children List, supervision_actor<List> Act>
 [[nodiscard]] std::optional<typename List::child>
-start_left_to_right(const List& list, std::optional<typename List::child> from, Act& act) {
-  for (auto at = from; at; at = list.after(*at))
-    if (!list.running(*at) && !act(supervision_action::restart, *at))
+start_left_to_right(const List& list, std::optional<typename List::child> from, bool with_temporary,
+                    Act& act) {
+  for (auto at = from; at; at = list.after(*at)) {
+    bool wanted = with_temporary || list.kind(*at) != restart_kind::temporary;
+    if (wanted && !list.running(*at) && !act(supervision_action::restart, *at))
       return at;
+  }
   return std::nullopt;
 }
 
@@ -113,7 +120,7 @@ start_left_to_right(const List& list, std::optional<typename List::child> from, 
 /// @returns as `start_left_to_right`.
 template <supervised_children List, supervision_actor<List> Act>
 [[nodiscard]] std::optional<typename List::child> start_all(const List& list, Act&& act) {
-  return start_left_to_right(list, list.first(), act);
+  return start_left_to_right(list, list.first(), true, act);
 }
 
 /// Stops all children, as when their supervisor is stopped: right to left. Forgets none.
@@ -148,7 +155,7 @@ template <supervised_children List, supervision_actor<List> Act>
     return act(supervision_action::restart, ended) ? std::nullopt : std::optional{ended};
   auto until = decided.scope == one_for_all ? std::nullopt : std::optional{ended};
   stop_right_to_left(list, until, true, act);
-  return start_left_to_right(list, until ? until : list.first(), act);
+  return start_left_to_right(list, until ? until : list.first(), false, act);
 }
 
 } // namespace gemel

@@ -113,13 +113,15 @@ struct supervisor {
   std::vector<int> refusing = {}; // children whose next start fails, each once
   std::vector<std::string> log = {};
   bool gave_up = false;
+  bool keep_forgotten = false; // in the list, as one that does not run
 
   auto actor() {
     return [this](supervision_action what, int who) {
       log.push_back(std::string{to_string(what)} + " " + std::to_string(who));
       REQUIRE(children.running(who) == (what == supervision_action::stop));
       if (what == supervision_action::forget) {
-        children.forget(who);
+        if (!keep_forgotten)
+          children.forget(who);
         return true;
       }
       if (auto found = std::find(refusing.begin(), refusing.end(), who);
@@ -336,6 +338,21 @@ TEST_CASE("a transient child that ended normally runs again when a sibling's cra
   CHECK(aut.log.empty());
   aut.end(1, exit_kind::crash, 1);
   CHECK(aut.log == words{"restart 0", "restart 1"});
+}
+
+TEST_CASE("a forgotten child that is left in the list is neither forgotten again nor restarted",
+          "[unit][actors]") {
+  using enum restart_kind;
+  for (auto strategy : {restart_strategy::one_for_all, restart_strategy::rest_for_one}) {
+    supervisor aut{policy_of(strategy), family{{permanent, temporary, transient}}};
+    aut.keep_forgotten = true;
+    aut.end(0, exit_kind::crash, 0);
+    CHECK(aut.log == words{"stop 2", "stop 1", "forget 1", "restart 0", "restart 2"});
+    aut.log.clear();
+    aut.end(0, exit_kind::crash, 1);
+    CHECK(aut.log == words{"stop 2", "restart 0", "restart 2"});
+    CHECK(aut.state() == " 0+ 1- 2+");
+  }
 }
 
 TEST_CASE("one restart too many stops all children right to left and escalates", "[unit][actors]") {
