@@ -5,6 +5,7 @@
 namespace gemel {
 
 using detail::root_of;
+using detail::whole;
 using detail::write_ids;
 using detail::write_properties;
 
@@ -17,10 +18,10 @@ frame make_create(std::span<const new_twin> twins) {
   for (unsigned i = 0; i < list.size(); ++i) {
     const auto& twin = twins[i];
     auto one = list[i];
-    one.setId(twin.id);
+    one.setId(whole(twin.id));
     one.setType(types.intern(twin.type));
-    one.setParent(twin.parent);
-    one.setPlacement(twin.placement);
+    one.setParent(whole(twin.parent));
+    one.setPlacement(whole(twin.placement));
     write_properties(one.initProperties(static_cast<unsigned>(twin.properties.size())),
                      twin.properties, keys);
   }
@@ -37,7 +38,7 @@ frame make_update(std::span<const twin_update> updates) {
   for (unsigned i = 0; i < list.size(); ++i) {
     const auto& update = updates[i];
     auto one = list[i];
-    one.setId(update.id);
+    one.setId(whole(update.id));
     write_properties(one.initSet(static_cast<unsigned>(update.set.size())), update.set, keys);
     auto unset = one.initUnset(static_cast<unsigned>(update.unset.size()));
     for (unsigned k = 0; k < unset.size(); ++k)
@@ -128,15 +129,15 @@ frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger) {
 frame make_query(const query_request& asked) {
   capnp::MallocMessageBuilder builder;
   auto query = root_of(builder).initQuery();
-  query.setType(asked.type);
-  query.setParent(asked.parent);
+  query.setType(whole(asked.type));
+  query.setParent(whole(asked.parent));
   query.setRootsOnly(asked.roots_only);
-  query.setWhere(asked.where);
+  query.setWhere(whole(asked.where));
   write_ids(query.initSelect(static_cast<unsigned>(asked.select.size())), asked.select);
-  query.setOrderBy(asked.order_by);
+  query.setOrderBy(whole(asked.order_by));
   query.setDescending(asked.descending);
   query.setLimit(asked.limit);
-  query.setPageToken(asked.page_token);
+  query.setPageToken(whole(asked.page_token));
   query.setCountOnly(asked.count_only);
   return frame::build(builder);
 }
@@ -145,9 +146,9 @@ frame make_subscribe(const subscription_request& asked) {
   capnp::MallocMessageBuilder builder;
   auto subscribe = root_of(builder).initSubscribe();
   write_ids(subscribe.initIds(static_cast<unsigned>(asked.ids.size())), asked.ids);
-  subscribe.setType(asked.type);
-  subscribe.setParent(asked.parent);
-  subscribe.setWhere(asked.where);
+  subscribe.setType(whole(asked.type));
+  subscribe.setParent(whole(asked.parent));
+  subscribe.setWhere(whole(asked.where));
   subscribe.setCredit(asked.credit);
   return frame::build(builder);
 }

@@ -1,15 +1,21 @@
 #pragma once
 
-#include <span>
-#include <string>
-
 #include "messages/records.hpp"
 #include "messages/wire.hpp"
+
+#include <span>
+#include <string>
 
 namespace gemel::detail {
 
 inline wire::Message::Builder root_of(capnp::MessageBuilder& builder) {
   return builder.initRoot<wire::Message>();
+}
+
+/// For setters. A string given to them itself would end at its first zero byte and so name another
+/// twin.
+inline capnp::Text::Reader whole(const std::string& text) {
+  return {text.data(), text.size()};
 }
 
 inline void write_ids(capnp::List<capnp::Text>::Builder target, std::span<const std::string> ids) {

@@ -1,0 +1,209 @@
+#include "messages/limits.hpp"
+#include "messages/requests.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/random_messages.hpp"
+#include "tests/support/read_frame.hpp"
+#include "tests/support/seed.hpp"
+
+using namespace gemel;
+
+namespace {
+
+// What a peer has after it was sent `made`.
+frame sent(const frame& made) {
+  auto arrived = frame::check(made.bytes());
+  if (!arrived)
+    FAIL("refused: " << to_string(arrived.error()));
+  return *arrived;
+}
+
+void same(const std::vector<new_twin>& read, const std::vector<new_twin>& made) {
+  REQUIRE(read.size() == made.size());
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    REQUIRE(read[i].id == made[i].id);
+    REQUIRE(read[i].type == made[i].type);
+    REQUIRE(read[i].parent == made[i].parent);
+    REQUIRE(read[i].properties == made[i].properties);
+    REQUIRE(read[i].placement == made[i].placement);
+  }
+}
+
+void same(const std::vector<twin_update>& read, const std::vector<twin_update>& made) {
+  REQUIRE(read.size() == made.size());
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    REQUIRE(read[i].id == made[i].id);
+    REQUIRE(read[i].set == made[i].set);
+    REQUIRE(read[i].unset == made[i].unset);
+    REQUIRE(read[i].if_version == made[i].if_version);
+    REQUIRE(read[i].source_time_us == made[i].source_time_us);
+  }
+}
+
+std::vector<twin_update> read_updates(const frame& f) {
+  return test::read_update(f.message().getUpdate());
+}
+
+} // namespace
+
+TEST_CASE("random creates and updates arrive as they were made", "[unit][messages]") {
+  auto seed = test::seed();
+  INFO("GEMEL_SEED=" << seed);
+  test::random_messages random{seed};
+  for (int i = 0; i < 500; ++i) {
+    auto creates = random.creates();
+    same(test::read_create(sent(make_create(creates)).message().getCreate()), creates);
+    auto updates = random.updates();
+    same(read_updates(sent(make_update(updates))), updates);
+  }
+}
+
+TEST_CASE("random queries and subscriptions arrive as they were made", "[unit][messages]") {
+  auto seed = test::seed();
+  INFO("GEMEL_SEED=" << seed);
+  test::random_messages random{seed};
+  for (int i = 0; i < 500; ++i) {
+    auto asked = random.query();
+    auto read = test::read_query(sent(make_query(asked)).message().getQuery());
+    REQUIRE(read.type == asked.type);
+    REQUIRE(read.parent == asked.parent);
+    REQUIRE(read.roots_only == asked.roots_only);
+    REQUIRE(read.where == asked.where);
+    REQUIRE(read.select == asked.select);
+    REQUIRE(read.order_by == asked.order_by);
+    REQUIRE(read.descending == asked.descending);
+    REQUIRE(read.limit == asked.limit);
+    REQUIRE(read.page_token == asked.page_token);
+    REQUIRE(read.count_only == asked.count_only);
+    auto wished = random.subscription();
+    auto got = test::read_subscribe(sent(make_subscribe(wished)).message().getSubscribe());
+    REQUIRE(got.ids == wished.ids);
+    REQUIRE(got.type == wished.type);
+    REQUIRE(got.parent == wished.parent);
+    REQUIRE(got.where == wished.where);
+    REQUIRE(got.credit == wished.credit);
+  }
+}
+
+TEST_CASE("the small requests arrive as they were made", "[unit][messages]") {
+  const std::vector<std::string> ids = {"press-1", "gr\xc3\xbc\xc3\x9f", std::string(256, 'x')};
+  auto get = sent(make_get(ids));
+  CHECK(test::read_texts(get.message().getGet().getIds()) == ids);
+  CHECK(sent(make_get({})).message().getGet().getIds().size() == 0);
+  for (auto policy : {child_policy::refuse, child_policy::cascade, child_policy::orphan}) {
+    auto remove = sent(make_remove(ids, policy));
+    CHECK(test::read_texts(remove.message().getRemove().getIds()) == ids);
+    CHECK(static_cast<child_policy>(remove.message().getRemove().getChildren()) == policy);
+  }
+  auto moved = sent(make_lifecycle(ids, 200));
+  CHECK(test::read_texts(moved.message().getLifecycle().getIds()) == ids);
+  CHECK(moved.message().getLifecycle().getTrigger() == 200);
+  CHECK(sent(make_unsubscribe(UINT64_MAX)).message().getUnsubscribe() == UINT64_MAX);
+  auto grant = sent(make_grant(9, UINT32_MAX));
+  CHECK(grant.message().getGrant().getSubscription() == 9);
+  CHECK(grant.message().getGrant().getCredit() == UINT32_MAX);
+  CHECK(sent(make_stats_request()).message().isStats());
+  auto hello = sent(make_hello("gemel 0.1.0"));
+  CHECK(hello.message().getHello().getProtocol() == wire::PROTOCOL_VERSION);
+  CHECK(text_of(hello.message().getHello().getProgram()) == "gemel 0.1.0");
+}
+
+TEST_CASE("make_update of one twin says the same as a batch of one", "[unit][messages]") {
+  const property_ref set[] = {{"temperature", 21.5}, {"label", "a text of more than 14 bytes"}};
+  auto read = read_updates(sent(make_update("press-1", set)));
+  same(read, {{"press-1", {{set[0].key.data(), set[0].content}, {"label", set[1].content}}, {}}});
+  same(read_updates(sent(make_update("press-1", {}))), {{"press-1", {}, {}}});
+}
+
+TEST_CASE("make_update of one twin outgrows its scratch unharmed", "[unit][messages]") {
+  std::vector<std::string> keys;
+  std::vector<property_ref> set;
+  for (int i = 0; i < 200; ++i)
+    keys.push_back("property number " + std::to_string(i));
+  for (const auto& key : keys)
+    set.push_back({key, std::string(set.size() * 10, 'v')});
+  auto read = read_updates(sent(make_update("press-1", set)));
+  REQUIRE(read.size() == 1);
+  REQUIRE(read[0].set.size() == 200);
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    REQUIRE(read[0].set[i].key == keys[i]);
+    REQUIRE(read[0].set[i].content == set[i].content);
+  }
+}
+
+TEST_CASE("an update batch says what was added", "[unit][messages]") {
+  const std::string_view keys[] = {"temperature", "pressure"};
+  update_batch batch{keys, 3};
+  const update_batch::cell both[] = {{0, 21.5}, {1, 3}};
+  const update_batch::cell second[] = {{1, {}}};
+  batch.add("a", both, 77);
+  batch.add("b", second);
+  batch.add("c", {});
+  same(read_updates(sent(batch.finish())),
+       {{"a", {{"temperature", 21.5}, {"pressure", 3}}, {}, 0, 77},
+        {"b", {{"pressure", {}}}, {}},
+        {"c", {}, {}}});
+}
+
+TEST_CASE("an update batch outgrows the memory it was sized for", "[unit][messages]") {
+  const std::string_view keys[] = {"a", "b", "c"};
+  update_batch batch{keys, 500, 1};
+  for (int i = 0; i < 500; ++i) {
+    const update_batch::cell set[] = {
+        {2, std::string(100, 'x')}, {0, i}, {1, value{value_list{i}}}};
+    batch.add(std::string(200, 'i') + std::to_string(i), set);
+  }
+  auto read = read_updates(sent(batch.finish()));
+  REQUIRE(read.size() == 500);
+  for (int i = 0; i < 500; ++i) {
+    const auto& one = read[static_cast<std::size_t>(i)];
+    REQUIRE(one.id == std::string(200, 'i') + std::to_string(i));
+    REQUIRE(one.set
+            == properties{{"c", std::string(100, 'x')}, {"a", i}, {"b", value{value_list{i}}}});
+  }
+}
+
+TEST_CASE("an update batch takes exactly as many as it was told", "[unit][messages]") {
+  const std::string_view keys[] = {"a"};
+  update_batch batch{keys, 1};
+  CHECK_THROWS_AS(batch.finish(), broken_invariant);
+  batch.add("x", {});
+  CHECK_THROWS_AS(batch.add("y", {}), broken_invariant);
+  CHECK(read_updates(sent(batch.finish())).size() == 1);
+}
+
+// A reader that counts what it follows must never count a frame of ours as too much.
+TEST_CASE("a frame as full as it may be passes the check", "[unit][messages]") {
+  const std::string_view keys[] = {"t"};
+  const update_batch::cell set[] = {{0, 1.5}};
+  update_batch batch{keys, 45'000, 1};
+  for (int i = 0; i < 45'000; ++i)
+    batch.add("m" + std::to_string(i), set);
+  auto made = batch.finish();
+  REQUIRE(made.size() <= limits::frame_bytes_max);
+  REQUIRE(made.size() > limits::frame_bytes_max * 4 / 5);
+  auto read = sent(made);
+  CHECK(read.message().getUpdate().getUpdates().size() == 45'000);
+}
+
+TEST_CASE("a batch of 60,000 small updates passes the check", "[unit][messages]") {
+  std::vector<twin_update> updates(60'000);
+  for (std::size_t i = 0; i < updates.size(); ++i)
+    updates[i] = {std::to_string(i), {}, {"t"}};
+  auto made = make_update(updates);
+  REQUIRE(made.size() <= limits::frame_bytes_max);
+  CHECK(sent(made).message().getUpdate().getUpdates().size() == 60'000);
+}
+
+TEST_CASE("a create of many types and keys spells each once", "[unit][messages]") {
+  std::vector<new_twin> twins(1'200);
+  for (std::size_t i = 0; i < twins.size(); ++i)
+    twins[i] = {"t" + std::to_string(i),
+                "type" + std::to_string(i % 1'100),
+                "",
+                {{"k" + std::to_string(i % 1'050), static_cast<std::int64_t>(i)}, {"all", true}},
+                ""};
+  auto read = sent(make_create(twins));
+  CHECK(read.message().getCreate().getTypes().size() == 1'100);
+  CHECK(read.message().getCreate().getKeys().size() == 1'051);
+  same(test::read_create(read.message().getCreate()), twins);
+}
