@@ -22,14 +22,15 @@ constexpr std::int64_t unix_ms(hybrid_time t) noexcept {
 class hybrid_clock {
 public:
   /// The next stamp at wall time `now_ms`: above every one given or seen before. A counter that is
-  /// full borrows the next millisecond.
+  /// full borrows the next millisecond. A wall clock before 1970 counts as 1970.
   hybrid_time tick(std::int64_t now_ms) noexcept {
-    auto wall = static_cast<std::uint64_t>(make_hybrid_time(now_ms, 0));
+    auto wall = static_cast<std::uint64_t>(make_hybrid_time(now_ms > 0 ? now_ms : 0, 0));
     last_ = wall > last_ ? wall : last_ + 1;
     return hybrid_time{last_};
   }
 
-  /// Takes in a stamp from elsewhere, so that later local writes order after it.
+  /// Takes in a stamp from elsewhere, so that later local writes order after it. Who takes stamps
+  /// from a peer refuses those far ahead of the wall first: a clock never comes back from them.
   void observe(hybrid_time seen) noexcept {
     auto other = static_cast<std::uint64_t>(seen);
     last_ = other > last_ ? other : last_;
