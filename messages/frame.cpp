@@ -1,12 +1,12 @@
 #include "messages/frame.hpp"
 
-#include <cstring>
-#include <new>
+#include "messages/detail/frame_check.hpp"
+#include "messages/limits.hpp"
 
 #include <capnp/serialize.h>
 
-#include "messages/detail/frame_check.hpp"
-#include "messages/limits.hpp"
+#include <cstring>
+#include <new>
 
 namespace gemel {
 
@@ -42,10 +42,10 @@ frame frame::build(capnp::MessageBuilder& builder) {
 result<frame> frame::check(std::span<const std::byte> bytes) {
   if (bytes.empty() || bytes.size() % sizeof(capnp::word) != 0)
     return fail(errc::bad_frame, "a frame of " + std::to_string(bytes.size())
-                                   + " bytes; whole, non-empty 8-byte words are expected");
+                                     + " bytes; whole, non-empty 8-byte words are expected");
   if (bytes.size() > limits::frame_bytes_max)
     return fail(errc::bad_frame, "a frame of " + std::to_string(bytes.size()) + " bytes, at most "
-                                   + std::to_string(limits::frame_bytes_max) + " are allowed");
+                                     + std::to_string(limits::frame_bytes_max) + " are allowed");
   auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
   std::memcpy(words.begin(), bytes.data(), bytes.size());
   // Nothing may be read twice: a frame whose pointers share targets could grow without bound when
@@ -65,7 +65,7 @@ result<frame> frame::check(std::span<const std::byte> bytes) {
       return tl::unexpected<error>(std::move(sound.error()));
     return made;
   } catch (const kj::Exception& broken) {
-    return fail(errc::bad_frame, broken.getDescription().cStr());
+    return fail(errc::bad_frame, "message: " + detail::reason_of(broken));
   }
 }
 

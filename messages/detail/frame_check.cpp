@@ -1,42 +1,37 @@
 #include "messages/detail/frame_check.hpp"
 
-#include <algorithm>
-#include <string>
-#include <vector>
-
 #include "messages/lifecycle_state.hpp"
 #include "messages/limits.hpp"
 #include "messages/names.hpp"
 #include "messages/wire.hpp"
+
+#include <kj/exception.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace gemel::detail {
 
 namespace {
 
 // Walks one message. The place of the field under check is kept as a list of steps and only spelt
-// when a fault is found. The first fault ends the walk: `ok_` is false from then on.
+// when a fault is found. The first fault ends the walk: `ok_` is false from then on. A pointer of
+// the wrong kind is an exception of Cap'n Proto; it leaves the steps as they stood, so that its
+// place is known too.
 class checker {
 public:
   result<void> run(wire::Message::Reader message);
 
 private:
-  class step {
-  public:
-    step(checker& owner, const char* name, int index = -1) : owner_{owner} {
-      owner_.place_.push_back({name, index});
-    }
-    ~step() { owner_.place_.pop_back(); }
-    step(const step&) = delete;
-    step& operator=(const step&) = delete;
-
-  private:
-    checker& owner_;
-  };
-
   struct step_name {
     const char* name;
     int index;
   };
+
+  void enter(const char* name, int index = -1) { place_.push_back({name, index}); }
+  void leave() { place_.pop_back(); }
 
   std::string place() const {
     std::string text;
@@ -47,7 +42,7 @@ private:
       if (s.index >= 0)
         text.append("[").append(std::to_string(s.index)).append("]");
     }
-    return text;
+    return text.empty() ? "message" : text;
   }
 
   void fault(errc code, const std::string& what) {
@@ -61,48 +56,60 @@ private:
       fault(checked.error().code, checked.error().context);
   }
 
-  // Checks each element of a list with `one(element)` under the name `field[i]`.
+  // Checks one field with `check()` under its name.
+  template <class Check>
+  void field(const char* name, Check check) {
+    enter(name);
+    check();
+    leave();
+  }
+
+  // Checks each element of a list with `one(element)` under the name `name[i]`.
   template <class List, class Check>
-  void each(const char* field, const List& list, std::size_t count_max, Check one) {
-    if (list.size() > count_max) {
-      step at{*this, field};
-      fault(errc::limit_reached, std::to_string(list.size()) + " entries, at most "
-                                   + std::to_string(count_max) + " are allowed");
-    }
+  void each(const char* name, const List& list, std::size_t count_max, Check one) {
+    if (list.size() > count_max)
+      return field(name, [&] { too_many(list.size(), count_max, " entries"); });
+    enter(name, 0);
     for (unsigned i = 0; ok_ && i < list.size(); ++i) {
-      step at{*this, field, static_cast<int>(i)};
+      place_.back().index = static_cast<int>(i);
       one(list[i]);
     }
+    leave();
   }
 
-  void text(const char* field, capnp::Text::Reader content,
+  void too_many(std::size_t count, std::size_t count_max, const char* unit) {
+    fault(errc::limit_reached,
+          std::to_string(count) + unit + ", at most " + std::to_string(count_max) + " are allowed");
+  }
+
+  void text(const char* name, capnp::Text::Reader content,
             std::size_t bytes_max = limits::text_bytes_max) {
-    step at{*this, field};
+    enter(name);
     if (content.size() > bytes_max)
-      fault(errc::limit_reached, std::to_string(content.size()) + " bytes of text, at most "
-                                   + std::to_string(bytes_max) + " are allowed");
-    if (!is_utf8(text_of(content)))
+      too_many(content.size(), bytes_max, " bytes of text");
+    else if (!is_utf8(text_of(content)))
       fault(errc::bad_frame, "not UTF-8");
+    leave();
   }
 
-  void id(const char* field, capnp::Text::Reader content) {
-    step at{*this, field};
+  void id(const char* name, capnp::Text::Reader content) {
+    enter(name);
     take(check_id(text_of(content)));
+    leave();
   }
 
-  void optional_id(const char* field, capnp::Text::Reader content) {
+  void optional_id(const char* name, capnp::Text::Reader content) {
     if (content.size() > 0)
-      id(field, content);
+      id(name, content);
   }
 
-  void optional_type(const char* field, capnp::Text::Reader content) {
-    step at{*this, field};
+  void optional_type(const char* name, capnp::Text::Reader content) {
     if (content.size() > 0)
-      take(check_type(text_of(content)));
+      field(name, [&] { take(check_type(text_of(content))); });
   }
 
-  void ids(const char* field, capnp::List<capnp::Text>::Reader list) {
-    each(field, list, limits::batch_entries_max, [this](auto one) { take(check_id(text_of(one))); });
+  void ids(const char* name, capnp::List<capnp::Text>::Reader list) {
+    each(name, list, limits::batch_entries_max, [this](auto one) { take(check_id(text_of(one))); });
   }
 
   void keys(capnp::List<capnp::Text>::Reader list) {
@@ -118,14 +125,14 @@ private:
 
   void type_index(std::uint16_t index) {
     if (index >= type_count_)
-      fault(errc::bad_frame, "type " + std::to_string(index) + " of "
-                               + std::to_string(type_count_) + " types");
+      fault(errc::bad_frame,
+            "type " + std::to_string(index) + " of " + std::to_string(type_count_) + " types");
   }
 
   void key_index(std::uint16_t index, std::uint32_t turn) {
     if (index >= key_count_) {
-      fault(errc::bad_frame, "key " + std::to_string(index) + " of " + std::to_string(key_count_)
-                               + " keys");
+      fault(errc::bad_frame,
+            "key " + std::to_string(index) + " of " + std::to_string(key_count_) + " keys");
     } else if (turn != 0) {
       if (seen_[index] == turn)
         fault(errc::bad_value, "the same key twice");
@@ -138,12 +145,15 @@ private:
       fault(errc::bad_frame, "unknown lifecycle state " + std::to_string(state));
   }
 
+  void kind(wire::Message::Reader message);
   void content(wire::Value::Reader v, std::size_t depth);
+  void nested(wire::Value::Reader v, std::size_t depth);
   // With `turn` not 0, no key may come twice in this turn.
-  void properties(const char* field, capnp::List<wire::Value>::Reader list, std::uint32_t turn);
+  void properties(const char* name, capnp::List<wire::Value>::Reader list, std::uint32_t turn);
 
   void create(wire::CreateBatch::Reader batch);
   void update(wire::UpdateBatch::Reader batch);
+  void remove(wire::Remove::Reader asked);
   void query(wire::Query::Reader asked);
   void subscribe(wire::Subscribe::Reader asked);
   void reply(wire::Reply::Reader answer);
@@ -151,6 +161,7 @@ private:
   void outcome(wire::Outcome::Reader answer);
   void page(wire::Page::Reader answer);
   void stats(wire::Stats::Reader answer);
+  void welcome(wire::Welcome::Reader answer);
   void events(wire::EventBatch::Reader batch);
 
   std::vector<step_name> place_;
@@ -163,36 +174,42 @@ private:
 };
 
 void checker::content(wire::Value::Reader v, std::size_t depth) {
-  if (depth > limits::value_depth_max)
-    return fault(errc::limit_reached, "values nest deeper than "
-                                        + std::to_string(limits::value_depth_max));
   switch (v.which()) {
-    case wire::Value::NULL_:
-    case wire::Value::BOOLEAN:
-    case wire::Value::INTEGER:
-    case wire::Value::REAL:
-      return;
-    case wire::Value::TEXT:
-      return text("text", v.getText());
-    case wire::Value::BYTES:
-      if (v.getBytes().size() > limits::text_bytes_max)
-        fault(errc::limit_reached, "too many bytes");
-      return;
-    case wire::Value::LIST:
-      return each("list", v.getList(), limits::value_elements_max,
-                  [&](auto element) { content(element, depth + 1); });
-    case wire::Value::MAP:
-      return each("map", v.getMap(), limits::value_elements_max, [&](auto member) {
-        text("key", member.getKey(), limits::key_bytes_max);
-        content(member.getValue(), depth + 1);
-      });
+  case wire::Value::NULL_:
+  case wire::Value::BOOLEAN:
+  case wire::Value::INTEGER:
+  case wire::Value::REAL:
+    return;
+  case wire::Value::TEXT:
+    return text("text", v.getText());
+  case wire::Value::BYTES:
+    if (v.getBytes().size() > limits::text_bytes_max)
+      field("bytes", [&] { too_many(v.getBytes().size(), limits::text_bytes_max, " bytes"); });
+    return;
+  case wire::Value::LIST:
+  case wire::Value::MAP:
+    return nested(v, depth);
   }
   fault(errc::bad_frame, "unknown kind of value");
 }
 
-void checker::properties(const char* field, capnp::List<wire::Value>::Reader list,
+// A list or map that stands in `depth - 1` others.
+void checker::nested(wire::Value::Reader v, std::size_t depth) {
+  if (depth > limits::value_depth_max)
+    return fault(errc::limit_reached,
+                 "values nest deeper than " + std::to_string(limits::value_depth_max));
+  if (v.isList())
+    return each("list", v.getList(), limits::value_elements_max,
+                [&](auto element) { content(element, depth + 1); });
+  each("map", v.getMap(), limits::value_elements_max, [&](auto member) {
+    text("key", member.getKey(), limits::key_bytes_max);
+    content(member.getValue(), depth + 1);
+  });
+}
+
+void checker::properties(const char* name, capnp::List<wire::Value>::Reader list,
                          std::uint32_t turn) {
-  each(field, list, limits::properties_max, [&](auto one) {
+  each(name, list, limits::properties_max, [&](auto one) {
     key_index(one.getKey(), turn);
     content(one, 1);
   });
@@ -219,6 +236,12 @@ void checker::update(wire::UpdateBatch::Reader batch) {
     each("unset", one.getUnset(), limits::properties_max,
          [&](std::uint16_t key) { key_index(key, turn); });
   });
+}
+
+void checker::remove(wire::Remove::Reader asked) {
+  ids("ids", asked.getIds());
+  if (asked.getChildren() > wire::ChildPolicy::ORPHAN)
+    fault(errc::bad_frame, "unknown policy for children");
 }
 
 void checker::query(wire::Query::Reader asked) {
@@ -288,91 +311,71 @@ void checker::events(wire::EventBatch::Reader batch) {
 
 void checker::reply(wire::Reply::Reader answer) {
   switch (answer.which()) {
-    case wire::Reply::ERROR:
-      return one_error(answer.getError());
-    case wire::Reply::OUTCOME:
-      return outcome(answer.getOutcome());
-    case wire::Reply::PAGE:
-      return page(answer.getPage());
-    case wire::Reply::SUBSCRIBED:
-    case wire::Reply::DONE:
-      return;
-    case wire::Reply::STATS:
-      return stats(answer.getStats());
-    case wire::Reply::WELCOME:
-      text("node", answer.getWelcome().getNode());
-      return text("program", answer.getWelcome().getProgram());
+  case wire::Reply::ERROR:
+    return field("error", [&] { one_error(answer.getError()); });
+  case wire::Reply::OUTCOME:
+    return field("outcome", [&] { outcome(answer.getOutcome()); });
+  case wire::Reply::PAGE:
+    return field("page", [&] { page(answer.getPage()); });
+  case wire::Reply::SUBSCRIBED:
+  case wire::Reply::DONE:
+    return;
+  case wire::Reply::STATS:
+    return field("stats", [&] { stats(answer.getStats()); });
+  case wire::Reply::WELCOME:
+    return field("welcome", [&] { welcome(answer.getWelcome()); });
   }
   fault(errc::bad_frame, "unknown kind of reply");
 }
 
-result<void> checker::run(wire::Message::Reader message) {
+void checker::welcome(wire::Welcome::Reader answer) {
+  text("node", answer.getNode());
+  text("program", answer.getProgram());
+}
+
+void checker::kind(wire::Message::Reader message) {
   switch (message.which()) {
-    case wire::Message::NOTHING:
-      fault(errc::bad_frame, "an empty message");
-      break;
-    case wire::Message::CREATE: {
-      step at{*this, "create"};
-      create(message.getCreate());
-      break;
-    }
-    case wire::Message::UPDATE: {
-      step at{*this, "update"};
-      update(message.getUpdate());
-      break;
-    }
-    case wire::Message::GET: {
-      step at{*this, "get"};
-      ids("ids", message.getGet().getIds());
-      break;
-    }
-    case wire::Message::REMOVE: {
-      step at{*this, "remove"};
-      ids("ids", message.getRemove().getIds());
-      if (message.getRemove().getChildren() > wire::ChildPolicy::ORPHAN)
-        fault(errc::bad_frame, "unknown policy for children");
-      break;
-    }
-    case wire::Message::LIFECYCLE: {
-      step at{*this, "lifecycle"};
-      ids("ids", message.getLifecycle().getIds());
-      break;
-    }
-    case wire::Message::QUERY: {
-      step at{*this, "query"};
-      query(message.getQuery());
-      break;
-    }
-    case wire::Message::SUBSCRIBE: {
-      step at{*this, "subscribe"};
-      subscribe(message.getSubscribe());
-      break;
-    }
-    case wire::Message::UNSUBSCRIBE:
-    case wire::Message::GRANT:
-    case wire::Message::STATS:
-      break;
-    case wire::Message::HELLO: {
-      step at{*this, "hello"};
-      text("program", message.getHello().getProgram());
-      break;
-    }
-    case wire::Message::REPLY: {
-      step at{*this, "reply"};
-      reply(message.getReply());
-      break;
-    }
-    case wire::Message::EVENTS: {
-      step at{*this, "events"};
-      events(message.getEvents());
-      break;
-    }
-    case wire::Message::CONTROL:
-      // Control messages stay between the cells of one node.
-      fault(errc::bad_frame, "a control message from outside");
-      break;
-    default:
-      fault(errc::bad_frame, "unknown kind of message");
+  case wire::Message::NOTHING:
+    return fault(errc::bad_frame, "an empty message");
+  case wire::Message::CREATE:
+    return field("create", [&] { create(message.getCreate()); });
+  case wire::Message::UPDATE:
+    return field("update", [&] { update(message.getUpdate()); });
+  case wire::Message::GET:
+    return field("get", [&] { ids("ids", message.getGet().getIds()); });
+  case wire::Message::REMOVE:
+    return field("remove", [&] { remove(message.getRemove()); });
+  case wire::Message::LIFECYCLE:
+    return field("lifecycle", [&] { ids("ids", message.getLifecycle().getIds()); });
+  case wire::Message::QUERY:
+    return field("query", [&] { query(message.getQuery()); });
+  case wire::Message::SUBSCRIBE:
+    return field("subscribe", [&] { subscribe(message.getSubscribe()); });
+  case wire::Message::UNSUBSCRIBE:
+  case wire::Message::STATS:
+    return;
+  case wire::Message::GRANT:
+    // Read for its pointer's sake: all its numbers are allowed.
+    return field("grant", [&] { message.getGrant(); });
+  case wire::Message::HELLO:
+    return field("hello", [&] { text("program", message.getHello().getProgram()); });
+  case wire::Message::REPLY:
+    return field("reply", [&] { reply(message.getReply()); });
+  case wire::Message::EVENTS:
+    return field("events", [&] { events(message.getEvents()); });
+  case wire::Message::CONTROL:
+    // Control messages stay between the cells of one node.
+    return fault(errc::bad_frame, "a control message from outside");
+  }
+  fault(errc::bad_frame, "unknown kind of message");
+}
+
+result<void> checker::run(wire::Message::Reader message) {
+  place_.reserve(limits::frame_depth_max);
+  try {
+    kind(message);
+  } catch (const kj::Exception& broken) {
+    fault(errc::bad_frame, reason_of(broken));
   }
   if (!ok_)
     return tl::unexpected<error>(std::move(found_));
@@ -383,6 +386,18 @@ result<void> checker::run(wire::Message::Reader message) {
 
 result<void> check_message(wire::Message::Reader message) {
   return checker{}.run(message);
+}
+
+std::string reason_of(const kj::Exception& broken) {
+  // `expected <condition> [<values>]; <reason>`
+  auto description = broken.getDescription();
+  std::string_view text{description.begin(), description.size()};
+  if (auto end = text.rfind("; "); end != std::string_view::npos)
+    text.remove_prefix(end + 2);
+  std::string reason{text.substr(0, 200)};
+  std::replace_if(
+      reason.begin(), reason.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  return reason;
 }
 
 } // namespace gemel::detail
