@@ -114,9 +114,14 @@ private:
 
   void keys(capnp::List<capnp::Text>::Reader list) {
     each("keys", list, UINT16_MAX + 1, [this](auto one) { take(check_key(text_of(one))); });
+    if (!ok_)
+      return;
+    keys_differ(list);
     key_count_ = list.size();
     seen_.assign(key_count_, 0);
   }
+
+  void keys_differ(capnp::List<capnp::Text>::Reader list);
 
   void types(capnp::List<capnp::Text>::Reader list) {
     each("types", list, UINT16_MAX + 1, [this](auto one) { take(check_type(text_of(one))); });
@@ -172,6 +177,23 @@ private:
   bool ok_ = true;
   error found_;
 };
+
+// Two spellings of one key would let one update set a property twice.
+void checker::keys_differ(capnp::List<capnp::Text>::Reader list) {
+  // Sorted with their position, so that the later of two equal keys is the one that is named.
+  std::vector<std::pair<std::string_view, unsigned>> sorted;
+  sorted.reserve(list.size());
+  for (unsigned i = 0; i < list.size(); ++i)
+    sorted.emplace_back(text_of(list[i]), i);
+  std::sort(sorted.begin(), sorted.end());
+  auto twice = std::adjacent_find(sorted.begin(), sorted.end(),
+                                  [](const auto& a, const auto& b) { return a.first == b.first; });
+  if (twice == sorted.end())
+    return;
+  enter("keys", static_cast<int>(std::next(twice)->second));
+  fault(errc::bad_value, "the same key twice");
+  leave();
+}
 
 void checker::content(wire::Value::Reader v, std::size_t depth) {
   switch (v.which()) {

@@ -345,6 +345,19 @@ TEST_CASE("a key that comes twice in one update is refused", "[unit][messages]")
         == error{errc::bad_value, "update.updates[1].unset[0]: the same key twice"});
 }
 
+// Two numbers of one key would otherwise set one property twice.
+TEST_CASE("a key that is spelt twice is refused", "[unit][messages]") {
+  CHECK(refusal([](auto m) {
+          auto batch = m.initUpdate();
+          auto keys = batch.initKeys(4);
+          keys.set(0, "b");
+          keys.set(1, "a");
+          keys.set(2, "c");
+          keys.set(3, "a");
+        })
+        == error{errc::bad_value, "update.keys[3]: the same key twice"});
+}
+
 TEST_CASE("malformed names and texts are refused with their place", "[unit][messages]") {
   CHECK(update_refusal([](auto one) { one.setId("t\xff"); })
         == error{errc::bad_name, "update.updates[1].id: twin id is not UTF-8"});
