@@ -16,6 +16,7 @@ BEGIN {
   count = split(leaves, names, " ")
   for (i = 1; i <= count; ++i)
     rank[names[i]] = line_count + i
+  mark(adapter_users, may_adapters)
   mark(caf_folders, may_caf)
   mark(caf_sealed, sealed)
   mark(caf_allowed, caf_exempt)
@@ -85,10 +86,10 @@ function check_include(target, folder, target_folder) {
   folder = folder_of(FILENAME)
   if (target_folder in rank) {
     includes[FILENAME] = includes[FILENAME] " " target " " FNR
-    if (rank[target_folder] > rank[folder] \
-        || (rank[target_folder] > line_count && target_folder != folder))
+    if (rank[target_folder] > rank[folder])
       report(FILENAME, FNR, "include-line", folder "/ may not include " target)
-    if (is_private(target) && target_folder != folder && target_folder in rank)
+    if (is_private(target) && target_folder != folder \
+        && !(folder in may_adapters && index(target, adapters) == 1))
       report(FILENAME, FNR, "private-header", target " is private to " target_folder "/")
     else if (is_private(target) && is_header && !is_private(FILENAME) && rank[folder] <= line_count)
       report(FILENAME, FNR, "private-header", target " is not installed, this header is")
