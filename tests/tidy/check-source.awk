@@ -34,7 +34,7 @@ BEGIN {
   what["socket"] = call "socket[(]|" system_call "(connect|accept|bind|listen|send|recv)[(]"
   what["file"] = "f(re)?open[(]|" call "(open|openat|mmap|popen)[(][^)]|std::filesystem|" \
     "std::(basic_)?[io]?fstream|parse_file[(]|std::tmpfile|" system_call "(rename|unlink)[(]"
-  split("ctime clock time.h clock sys/time.h clock thread thread future thread pthread.h thread " \
+  split("ctime clock time.h clock sys/time.h clock thread thread pthread.h thread " \
     "sys/socket.h socket netdb.h socket poll.h socket sys/epoll.h socket fstream file " \
     "filesystem file fcntl.h file unistd.h file sys/mman.h file sys/stat.h file sys/random.h " \
     "random", header_list, " ")
