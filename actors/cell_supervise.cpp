@@ -87,7 +87,7 @@ void cell::supervise(std::uint32_t index, exit_kind how, const moment& now) {
 void cell::supervise_root(std::uint32_t index, exit_kind how, const moment& now) {
   const auto& policy = world_.supervision.fallback;
   for (;;) {
-    auto decided = decide(policy, root_budgets_[index], policy.kind, how, now.unix_us);
+    auto decided = decide(policy, root_budgets_[index], policy.kind, how, now.steady_ns / 1'000);
     if (decided.what == verdict::kind::retain)
       return;
     if (decided.what != verdict::kind::restart)

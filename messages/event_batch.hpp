@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "messages/frame.hpp"
+#include "messages/replies.hpp"
+
+namespace gemel {
+
+/// One event inside a batch, read in place; lives as long as the batch.
+class event_view {
+public:
+  event_view(wire::EventBatch::Reader batch, unsigned index) noexcept
+      : batch_{batch}, event_{batch.getEvents()[index]}, index_{index} {}
+
+  event_kind kind() const { return static_cast<event_kind>(event_.getKind()); }
+  std::string_view id() const;
+  std::string_view type() const;
+  /// Empty: a root.
+  std::string_view parent() const;
+  /// Of the twin after the event.
+  std::uint64_t version() const { return event_.getVersion(); }
+  lifecycle_state lifecycle() const {
+    return static_cast<lifecycle_state>(event_.getLifecycle());
+  }
+  /// Microseconds since 1970 UTC, of the node's clock.
+  std::int64_t time_us() const { return event_.getTimeUs(); }
+
+  /// The new or old value of a property that changed; null when it did not change, or when there is
+  /// none (a property that is new or gone).
+  value new_value(std::string_view key) const;
+  value old_value(std::string_view key) const;
+
+  /// Everything, copied.
+  twin_event record() const { return read_event(batch_, index_); }
+
+private:
+  // The place of `key` among the changes, or as many as there are.
+  unsigned change_of(std::string_view key) const;
+
+  wire::EventBatch::Reader batch_;
+  wire::Event::Reader event_;
+  unsigned index_;
+};
+
+/// Events of one subscription, in the order they happened. Events of one twin never change order;
+/// those of different twins may.
+class event_batch {
+public:
+  /// @param events a frame of events, checked or ours.
+  explicit event_batch(frame events)
+      : frame_{std::move(events)}, batch_{frame_.message().getEvents()} {}
+
+  std::uint64_t subscription() const { return batch_.getSubscription(); }
+
+  /// Events that were left out just before this batch because the subscriber was slow. If not 0,
+  /// read the twins again.
+  std::uint64_t missed() const { return batch_.getMissed(); }
+
+  unsigned size() const { return batch_.getEvents().size(); }
+  event_view operator[](unsigned index) const { return {batch_, index}; }
+
+private:
+  frame frame_;
+  wire::EventBatch::Reader batch_;
+};
+
+} // namespace gemel

@@ -1,0 +1,300 @@
+#include "runtime/node.hpp"
+
+#include <atomic>
+#include <future>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include <caf/io/middleman.hpp>
+
+#include "actors/cell_actor.hpp"
+#include "actors/session_actor.hpp"
+#include "actors/twin_actor.hpp"
+#include "runtime/adapters/machine.hpp"
+#include "runtime/adapters/system_clock.hpp"
+#include "runtime/version.hpp"
+
+namespace gemel {
+
+namespace {
+
+cell_limits cell_limits_of(const node_config& config) {
+  cell_limits made;
+  made.twins_max = config.limits.twins_max;
+  made.children_max = static_cast<std::uint32_t>(config.limits.children_max);
+  made.depth_max = static_cast<std::uint32_t>(config.limits.depth_max);
+  made.properties_max = static_cast<std::uint32_t>(config.limits.properties_max);
+  made.page_rows_max = static_cast<std::uint32_t>(config.limits.page_rows_max);
+  made.lane_events_max = config.lane.flush_events;
+  return made;
+}
+
+supervision_table supervision_of(const node_config& config) {
+  supervision_table made;
+  made.fallback = config.supervision;
+  made.by_type.insert(config.types.begin(), config.types.end());
+  return made;
+}
+
+ingress::options ingress_options(const node_config& config, std::uint32_t cells,
+                                 std::uint64_t seed) {
+  ingress::options made;
+  made.cells = cells;
+  made.seed = seed;
+  made.subscriptions_max = config.limits.subscriptions_max;
+  made.subscriber_backlog_max =
+    static_cast<std::uint32_t>(config.limits.subscriber_backlog_max);
+  made.page_rows_max = static_cast<std::uint32_t>(config.limits.page_rows_max);
+  made.node = config.node.id;
+  made.program = "gemel " + std::string{version};
+  return made;
+}
+
+} // namespace
+
+// In the order of their making; each may use those before it.
+struct node::parts {
+  explicit parts(node_options wanted);
+  void start_cells();
+  result<void> listen();
+  void stop();
+  void add_stats(stats_record& stats);
+
+  bool enter() {
+    under_way.fetch_add(1, std::memory_order_acquire);
+    if (!stopping.load(std::memory_order_seq_cst))
+      return true;
+    leave();
+    return false;
+  }
+  void leave() {
+    if (under_way.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      under_way.notify_all();
+  }
+
+  node_options options;
+  std::uint32_t workers;
+  std::uint32_t cell_count;
+  std::uint64_t seed;
+  system_clock_port clock;
+  gemel::symbols symbols;
+  gemel::directory directory;
+  supervision_table supervision;
+  caf_config config;
+  caf::actor_system system;
+  twin_actor_context twins;
+  twin_actor_addresses addresses;
+  cell_environment world;
+  std::vector<std::unique_ptr<cell_runner>> runners;
+  std::vector<caf::actor> cell_actors;
+  caf::message wake = caf::make_message(wake_atom::value);
+  std::unique_ptr<ingress> in;
+  std::unique_ptr<door_context> doors;
+  caf::actor door;
+  std::string endpoint;
+  std::mutex subscribers_mutex;
+  std::map<subscription_id, caf::actor> subscribers;
+  // Requests of this process that have no answer yet.
+  std::atomic<std::uint64_t> under_way{0};
+  std::atomic<bool> stopping{false};
+};
+
+namespace {
+
+std::uint32_t workers_of(const node_config& config) {
+  return config.node.workers != 0 ? config.node.workers : core_count();
+}
+
+} // namespace
+
+node::parts::parts(node_options wanted)
+    : options{std::move(wanted)},
+      workers{workers_of(options.config)},
+      cell_count{cells_of(options.config, core_count())},
+      seed{options.config.node.seed != 0 ? options.config.node.seed : system_entropy()},
+      directory{seed},
+      supervision{supervision_of(options.config)},
+      config{{workers, options.listen, false}},
+      system{config},
+      twins{system, {}, {}, {}},
+      addresses{twins},
+      world{symbols,     directory,  addresses,
+            options.behaviors, supervision, cell_count,
+            cell_limits_of(options.config),
+            [this](cell_id to, frame message) {
+              runners[static_cast<std::size_t>(to)]->push_ordered(
+                control_message{std::move(message)});
+            }} {}
+
+void node::parts::start_cells() {
+  cell_runner::options limits{{options.config.limits.cell_queue_items_max,
+                               options.config.limits.cell_queue_bytes_max}};
+  cell_actors.resize(cell_count);
+  std::vector<cell_runner*> cells;
+  for (std::uint32_t i = 0; i < cell_count; ++i) {
+    runners.push_back(std::make_unique<cell_runner>(
+      cell_id{static_cast<std::uint16_t>(i)}, world, limits, clock,
+      [this, i] { cell_actors[i]->enqueue(nullptr, caf::make_message_id(), wake, nullptr); }));
+    cells.push_back(runners.back().get());
+    cell_actors[i] = system.spawn(cell_actor, runners.back().get());
+  }
+  twins.cells = cells;
+  in = std::make_unique<ingress>(ingress_options(options.config, cell_count, seed), directory,
+                                 clock, cells);
+  in->on_stats([this](stats_record& stats) { add_stats(stats); });
+  doors = std::make_unique<door_context>(*in, options.config.limits.sessions_max);
+}
+
+result<void> node::parts::listen() {
+  const auto& where = options.config.listen;
+  door = system.spawn(door_actor, doors.get());
+  auto port = system.middleman().publish(door, where.port, where.address.c_str(), true);
+  if (!port)
+    return fail(errc::io_failed, "cannot listen on " + where.address + ":"
+                                   + std::to_string(where.port) + ": "
+                                   + system.render(port.error()));
+  bool is_v6 = where.address.find(':') != std::string::npos;
+  endpoint = (is_v6 ? "[" + where.address + "]" : where.address) + ":" + std::to_string(*port);
+  return {};
+}
+
+void node::parts::add_stats(stats_record& stats) {
+  auto add = [&](const char* name, double number, const char* help) {
+    stats.counters.push_back({name, number, help});
+  };
+  std::size_t backlog = 0;
+  for (const auto& runner : runners)
+    backlog += runner->backlog();
+  add("gemel_queue_items", static_cast<double>(backlog), "Work items waiting for a cell");
+  add("gemel_sessions", static_cast<double>(doors->sessions.load()), "Linked programs");
+  add("gemel_messages_dropped_total", static_cast<double>(twins.dropped.load()),
+      "Messages to twins' own addresses that no queue had room for and nobody waited for");
+  add("gemel_directory_bytes", static_cast<double>(directory.memory_bytes()),
+      "Memory of the directory of twins");
+  add("gemel_keys", static_cast<double>(symbols.keys.size()), "Different property keys");
+  add("gemel_types", static_cast<double>(symbols.types.size()), "Different twin types");
+  add("gemel_resident_bytes", static_cast<double>(resident_bytes()),
+      "Resident memory of the process");
+}
+
+void node::parts::stop() {
+  if (stopping.exchange(true))
+    return;
+  for (auto left = under_way.load(); left != 0; left = under_way.load())
+    under_way.wait(left);
+  caf::scoped_actor waiting{system};
+  std::vector<caf::actor> ending;
+  if (door) {
+    static_cast<void>(system.middleman().unpublish(door));
+    ending.push_back(door);
+  }
+  {
+    std::lock_guard guard{subscribers_mutex};
+    for (auto& [number, subscriber] : subscribers)
+      ending.push_back(subscriber);
+    subscribers.clear();
+  }
+  for (const auto& one : ending)
+    caf::anon_send(one, close_atom::value);
+  waiting->wait_for(ending);
+  for (const auto& cell : cell_actors)
+    caf::anon_send(cell, close_atom::value);
+  waiting->wait_for(cell_actors);
+  door = nullptr;
+  cell_actors.clear();
+  // Gives the twins' addresses back while the actor system still stands.
+  runners.clear();
+}
+
+node::node(std::unique_ptr<parts> made) : parts_{std::move(made)} {}
+
+node::~node() {
+  stop();
+}
+
+result<std::unique_ptr<node>> node::start(node_options options) {
+  auto made = std::make_unique<parts>(std::move(options));
+  made->start_cells();
+  std::unique_ptr<node> started{new node{std::move(made)}};
+  if (started->parts_->options.listen)
+    if (auto heard = started->parts_->listen(); !heard)
+      return tl::unexpected<error>(std::move(heard.error()));
+  return started;
+}
+
+void node::stop() {
+  parts_->stop();
+}
+
+const std::string& node::endpoint() const noexcept {
+  return parts_->endpoint;
+}
+
+std::uint32_t node::workers() const noexcept {
+  return parts_->workers;
+}
+
+std::uint32_t node::cells() const noexcept {
+  return parts_->cell_count;
+}
+
+void node::update_async(const frame& updates, batch::done_function done) {
+  if (!parts_->enter()) {
+    if (done)
+      done({0, {{0, {errc::stopping, "the node is stopping"}}}, {}});
+    return;
+  }
+  parts_->in->update(updates, [p = parts_.get(), done = std::move(done)](outcome&& what) {
+    if (done)
+      done(std::move(what));
+    p->leave();
+  });
+}
+
+void node::request(frame asked, reply_function reply) {
+  if (!asked)
+    return reply(make_error_reply({errc::bad_frame, "an empty frame"}));
+  if (!parts_->enter())
+    return reply(make_error_reply({errc::stopping, "the node is stopping"}));
+  parts_->in->submit(asked, [p = parts_.get(), reply = std::move(reply)](frame answer) {
+    reply(std::move(answer));
+    p->leave();
+  });
+}
+
+result<subscription_id> node::subscribe(const subscription_request& asked,
+                                        event_callback callback) {
+  if (!parts_->enter())
+    return fail(errc::stopping, "the node is stopping");
+  auto subscriber = parts_->system.spawn(
+    subscriber_actor, parts_->in.get(),
+    [callback = std::move(callback)](const frame& events) { callback(event_batch{events}); });
+  auto deliver = [subscriber](frame events) {
+    caf::anon_send(subscriber, event_atom::value, std::move(events));
+  };
+  std::promise<frame> answer;
+  parts_->in->subscribe(make_subscribe(asked), deliver,
+                        [&](frame content) { answer.set_value(std::move(content)); });
+  auto number = expect_subscribed(answer.get_future().get());
+  if (number) {
+    std::lock_guard guard{parts_->subscribers_mutex};
+    parts_->subscribers.emplace(subscription_id{*number}, subscriber);
+  } else {
+    caf::anon_send(subscriber, close_atom::value);
+  }
+  parts_->leave();
+  return number.map([](std::uint64_t n) { return subscription_id{n}; });
+}
+
+result<void> node::unsubscribe(subscription_id which) {
+  auto answer = expect_done(ask(make_unsubscribe(static_cast<std::uint64_t>(which))));
+  std::lock_guard guard{parts_->subscribers_mutex};
+  if (auto i = parts_->subscribers.find(which); i != parts_->subscribers.end()) {
+    caf::anon_send(i->second, close_atom::value);
+    parts_->subscribers.erase(i);
+  }
+  return answer;
+}
+
+} // namespace gemel

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "actors/batch.hpp"
+#include "actors/behavior.hpp"
+#include "runtime/config.hpp"
+#include "runtime/twin_api.hpp"
+
+namespace gemel {
+
+/// What a node is started with.
+struct node_options {
+  node_config config;
+  /// C++ behaviours by twin type.
+  behavior_table behaviors;
+  /// Whether other programs can reach it at `config.listen`.
+  bool listen = false;
+};
+
+/// A running node inside this process: its cells on CAF's workers, its twins, and, if it listens,
+/// the door for linked programs. The composition root of the runtime.
+class node final : public twin_api {
+public:
+  /// Starts a node. @returns errc::io_failed if it cannot listen there, with the system's words;
+  /// errc::limit_reached for a config that a node cannot be made of.
+  static result<std::unique_ptr<node>> start(node_options options = {});
+
+  /// Stops it if it still runs.
+  ~node() override;
+
+  /// Takes no more requests, answers those under way, ends all subscriptions, twins and links. Must
+  /// not be called from a callback. A second call does nothing.
+  void stop();
+
+  /// Where it listens, such as `127.0.0.1:7433`; empty if it does not.
+  const std::string& endpoint() const noexcept;
+
+  /// Threads that run cells, and cells.
+  std::uint32_t workers() const noexcept;
+  std::uint32_t cells() const noexcept;
+
+  /// The fast way for frames made by `update_batch`: `done` gets the outcome from the thread of the
+  /// last cell, and must not block.
+  void update_async(const frame& updates, batch::done_function done);
+
+  void request(frame asked, reply_function reply) override;
+  result<subscription_id> subscribe(const subscription_request& asked,
+                                    event_callback callback) override;
+  result<void> unsubscribe(subscription_id which) override;
+
+private:
+  struct parts;
+  explicit node(std::unique_ptr<parts> made);
+
+  std::unique_ptr<parts> parts_;
+};
+
+} // namespace gemel

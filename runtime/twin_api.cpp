@@ -1,0 +1,110 @@
+#include "runtime/twin_api.hpp"
+
+#include <future>
+#include <memory>
+
+#include "messages/replies.hpp"
+
+namespace gemel {
+
+namespace {
+
+// A batch of one entry, as a result of its own.
+result<outcome> only_entry(result<outcome> answer) {
+  if (answer && !answer->failures.empty())
+    return tl::unexpected<error>(std::move(answer->failures.front().why));
+  return answer;
+}
+
+result<void> nothing(result<outcome> answer) {
+  auto one = only_entry(std::move(answer));
+  if (!one)
+    return tl::unexpected<error>(std::move(one.error()));
+  return {};
+}
+
+} // namespace
+
+frame twin_api::ask(frame asked) {
+  // Shared: a reply may come after we stopped waiting.
+  auto answer = std::make_shared<std::promise<frame>>();
+  auto waiting = answer->get_future();
+  request(std::move(asked), [answer](frame content) { answer->set_value(std::move(content)); });
+  if (waiting.wait_for(patience_) != std::future_status::ready)
+    return make_error_reply(
+      {errc::timed_out, "no answer within " + std::to_string(patience_.count()) + " ms"});
+  return waiting.get();
+}
+
+result<std::string> twin_api::create(const new_twin& twin) {
+  auto made = only_entry(create(std::span{&twin, 1}));
+  if (!made)
+    return tl::unexpected<error>(std::move(made.error()));
+  return std::move(made->ids.front());
+}
+
+result<outcome> twin_api::create(std::span<const new_twin> twins) {
+  return expect_outcome(ask(make_create(twins)));
+}
+
+result<void> twin_api::update(std::string_view id, std::initializer_list<property_ref> set) {
+  return nothing(expect_outcome(ask(make_update(id, {set.begin(), set.size()}))));
+}
+
+result<void> twin_api::update(const twin_update& change) {
+  return nothing(update(std::span{&change, 1}));
+}
+
+result<outcome> twin_api::update(std::span<const twin_update> changes) {
+  return expect_outcome(ask(make_update(changes)));
+}
+
+result<twin_record> twin_api::get(std::string_view id_or_path) {
+  bool is_path = id_or_path.starts_with('/');
+  std::string id{is_path ? id_or_path.substr(id_or_path.rfind('/') + 1) : id_or_path};
+  auto page = expect_page(ask(make_get(std::span{&id, 1})));
+  if (!page)
+    return tl::unexpected<error>(std::move(page.error()));
+  if (page->twins.empty() || (is_path && page->twins.front().path != id_or_path))
+    return fail(errc::twin_not_found, std::string{id_or_path});
+  return std::move(page->twins.front());
+}
+
+result<twin_page> twin_api::query(const query_request& asked) {
+  return expect_page(ask(make_query(asked)));
+}
+
+result<std::vector<twin_record>> twin_api::query_all(query_request asked) {
+  std::vector<twin_record> all;
+  for (;;) {
+    auto page = query(asked);
+    if (!page)
+      return tl::unexpected<error>(std::move(page.error()));
+    std::move(page->twins.begin(), page->twins.end(), std::back_inserter(all));
+    if (page->next.empty())
+      return all;
+    asked.page_token = std::move(page->next);
+  }
+}
+
+result<std::uint64_t> twin_api::count(query_request asked) {
+  asked.count_only = true;
+  return query(asked).map([](const twin_page& page) { return page.total; });
+}
+
+result<void> twin_api::remove(std::string_view id, child_policy children) {
+  std::string text{id};
+  return nothing(expect_outcome(ask(make_remove(std::span{&text, 1}, children))));
+}
+
+result<void> twin_api::move(std::string_view id, lifecycle_trigger trigger) {
+  std::string text{id};
+  return nothing(expect_outcome(
+    ask(make_lifecycle(std::span{&text, 1}, static_cast<std::uint8_t>(trigger)))));
+}
+
+result<stats_record> twin_api::stats() {
+  return expect_stats(ask(make_stats_request()));
+}
+
+} // namespace gemel

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/ports.hpp"
+#include "messages/event_batch.hpp"
+#include "messages/records.hpp"
+#include "messages/requests.hpp"
+#include "registry/lifecycle.hpp"
+
+namespace gemel {
+
+/// Number of a subscription at one node.
+enum class subscription_id : std::uint64_t {};
+
+/// Called with each batch of events, one call at a time for each subscription, from a thread of the
+/// runtime. May block: it slows nobody but itself; once `limits.subscriber_backlog_max` events wait,
+/// further ones are left out and counted in `event_batch::missed`.
+using event_callback = std::function<void(const event_batch&)>;
+
+/// What a program can ask of twins, the same for a node inside the process (`node`) and a running
+/// one elsewhere (`client`). Every function may be called from any thread but those of a behaviour.
+/// The waiting functions return when the answer is there: a write is applied then, and seen by every
+/// read that is asked for later. errc::timed_out after `patience()`, errc::stopping or
+/// errc::unreachable when the node goes away.
+class twin_api {
+public:
+  virtual ~twin_api() = default;
+
+  // ---- waiting ------------------------------------------------------------------------------
+
+  /// Makes one twin. @returns its id; errc::twin_exists, twin_not_found (the parent), bad_name,
+  /// bad_value, limit_reached.
+  result<std::string> create(const new_twin& twin);
+
+  /// Makes many twins, at most `limits::batch_entries_max`; each succeeds or fails for itself. An
+  /// entry may name an earlier one as its parent.
+  result<outcome> create(std::span<const new_twin> twins);
+
+  /// Sets properties of one twin. @returns errc::twin_not_found, illegal_state, bad_value,
+  /// limit_reached, twin_crashed, overloaded.
+  result<void> update(std::string_view id, std::initializer_list<property_ref> set);
+  result<void> update(const twin_update& change);
+
+  /// Changes many twins, at most `limits::batch_entries_max`; each entry is applied whole or not at
+  /// all, and independent of the others.
+  result<outcome> update(std::span<const twin_update> changes);
+
+  /// @param id_or_path an id, or a path such as `/hall-3/line-1/press-7`.
+  /// @returns errc::twin_not_found, also when the path's last id lies elsewhere.
+  result<twin_record> get(std::string_view id_or_path);
+
+  /// One page of the twins that match, see query_request.
+  result<twin_page> query(const query_request& asked);
+
+  /// The same with the type and condition only, page after page, all of them.
+  result<std::vector<twin_record>> query_all(query_request asked);
+
+  /// How many match.
+  result<std::uint64_t> count(query_request asked);
+
+  /// Deletes a twin. @returns errc::twin_not_found, has_children.
+  result<void> remove(std::string_view id, child_policy children = child_policy::refuse);
+
+  /// Moves a twin along the lifecycle table. @returns errc::illegal_state, twin_not_found.
+  result<void> move(std::string_view id, lifecycle_trigger trigger);
+
+  result<stats_record> stats();
+
+  // ---- events -------------------------------------------------------------------------------
+
+  /// Calls `callback` for every event from now on that `asked` describes.
+  virtual result<subscription_id> subscribe(const subscription_request& asked,
+                                            event_callback callback) = 0;
+
+  /// No call of the callback begins after this returns... but one may be under way.
+  virtual result<void> unsubscribe(subscription_id which) = 0;
+
+  // ---- not waiting --------------------------------------------------------------------------
+
+  /// Sends any request but a subscription; `reply` is called once, from any thread, maybe before
+  /// this returns, and must not block.
+  virtual void request(frame asked, reply_function reply) = 0;
+
+  /// How long the waiting functions wait; 30 s unless set.
+  std::chrono::milliseconds patience() const noexcept { return patience_; }
+  void patience(std::chrono::milliseconds wait) noexcept { patience_ = wait; }
+
+protected:
+  frame ask(frame asked);
+
+private:
+  std::chrono::milliseconds patience_ = std::chrono::seconds{30};
+};
+
+} // namespace gemel
