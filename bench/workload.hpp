@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/gemel.hpp"
+
+/// The work that every peer is measured with: the seed's machines, 100 under each building.
+namespace gemel::bench {
+
+struct options {
+  std::uint64_t twins = 100'000;
+  double seconds = 5;
+  /// Updates of one frame.
+  std::uint32_t batch = 1'000;
+  /// Threads that make load; 0: one per core.
+  unsigned clients = 0;
+  /// Worker threads of the node; 0: one per core.
+  unsigned workers = 0;
+  std::uint64_t seed = 1;
+  bool json = false;
+};
+
+/// Prints one result: a JSON object a line, or a line for people.
+void report(const options& asked, std::string_view bench, std::string_view metric, double number,
+            std::string_view unit);
+
+/// The id of machine `index`.
+std::string machine_id(std::uint64_t index);
+
+/// Seeded random numbers (xorshift64*, Vigna 2016): fast, since they are drawn in the timed part.
+class random_source {
+public:
+  explicit random_source(std::uint64_t seed) : state_{seed * 0x9e3779b97f4a7c15U | 1} {}
+  std::uint64_t next() noexcept {
+    state_ ^= state_ >> 12;
+    state_ ^= state_ << 25;
+    state_ ^= state_ >> 27;
+    return state_ * 0x2545f4914f6cdd1dU;
+  }
+  std::uint64_t below(std::uint64_t bound) noexcept { return next() % bound; }
+  double unit() noexcept { return static_cast<double>(next() >> 11) * 0x1p-53; }
+
+private:
+  std::uint64_t state_;
+};
+
+/// A node as the options ask for it.
+std::unique_ptr<node> start_node(const options& asked);
+
+/// Makes all machines and their buildings from `clients` threads. @returns seconds taken.
+double create_all(node& in, const options& asked);
+
+/// A frame of `asked.batch` updates of random machines: temperature 60 + 25.25 u, so that 1 % are
+/// above 85, and vibration.
+frame make_updates(const std::vector<std::string>& ids, std::uint32_t count, random_source& random);
+
+/// Seconds of processor time that this process has used.
+double processor_seconds();
+
+/// Seconds of a steady clock.
+double now_seconds();
+
+/// The benchmarks; each returns the program's exit code.
+int run_create(const options& asked);
+int run_update(const options& asked);
+int run_update_latency(const options& asked);
+int run_notify(const options& asked);
+
+} // namespace gemel::bench
