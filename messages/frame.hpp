@@ -43,8 +43,8 @@ public:
   /// Checks bytes from outside, whole and once: size, alignment, bounds, depth, kinds, UTF-8, key
   /// and type indexes, names, the limits of messages/limits.hpp.
   /// @param bytes what `bytes()` of a peer's frame gave; need not be aligned.
-  /// @returns errc::bad_frame, or bad_name, bad_value, limit_reached, with the field's place such as
-  ///          `update.updates[3].set[1]`.
+  /// @returns errc::bad_frame, or bad_name, bad_value, limit_reached, with the field's place such
+  ///          as `update.updates[3].set[1]`.
   static result<frame> check(std::span<const std::byte> bytes);
 
   explicit operator bool() const noexcept { return block_ != nullptr; }

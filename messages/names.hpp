@@ -11,8 +11,8 @@ namespace gemel {
 /// Source: Unicode 15, table 3-7.
 bool is_utf8(std::string_view text) noexcept;
 
-/// A twin id: 1 to `limits::id_bytes_max` bytes of UTF-8 without control characters and without `/`,
-/// which separates the steps of a path.
+/// A twin id: 1 to `limits::id_bytes_max` bytes of UTF-8 without control characters and without
+/// `/`, which separates the steps of a path.
 /// @returns errc::bad_name with the reason.
 result<void> check_id(std::string_view id);
 
