@@ -21,11 +21,15 @@ caf_config::caf_config(const options& wanted) {
   // Named, so that a program of another protocol fails at the handshake. One second and ten of
   // silence on every node alike: a side without heartbeats would be dropped by one with.
   set("middleman.app-identifiers", std::vector<std::string>{"gemel.v1"});
-  set("middleman.heartbeat-interval", std::size_t{1'000});
-  set("middleman.connection-timeout", std::size_t{10'000});
+  using std::chrono::seconds;
+  set("middleman.heartbeat-interval", caf::timespan{wanted.simulated ? seconds{0} : seconds{1}});
+  set("middleman.connection-timeout", caf::timespan{wanted.simulated ? seconds{0} : seconds{10}});
   set("middleman.enable-automatic-connections", false);
-  if (wanted.simulated)
-    set("middleman.network-backend", caf::atom("testing"));
+  if (!wanted.simulated)
+    return;
+  set("middleman.network-backend", caf::atom("testing"));
+  set("middleman.manual-multiplexing", true);
+  set("middleman.workers", std::size_t{0});
 }
 
 void spread_node_identity(const caf_config& config, unsigned by) {

@@ -2,8 +2,8 @@
 
 /// The one page where the peculiarities of a CAF version are met: what a message must look like to
 /// cross a link, how a custom actor is made, how an answer is sent. Everything else that includes
-/// CAF uses only what 0.17 and 1.x share, or what stands here. See background B12 and C25 of the
-/// design notes in ARCHITECTURE.md, "CAF".
+/// CAF uses only what 0.17 and 1.x share, or what stands here, in protocol.hpp (how messages are
+/// declared) and in twin_actor.cpp (a custom actor). See ARCHITECTURE.md, "Decisions".
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -11,16 +11,9 @@
 #include <caf/meta/load_callback.hpp>
 #include <caf/meta/type_name.hpp>
 
+#include "actors/protocol.hpp"
 #include "messages/frame.hpp"
 #include "messages/replies.hpp"
-
-CAF_BEGIN_TYPE_ID_BLOCK(gemel, caf::first_custom_type_id)
-  CAF_ADD_TYPE_ID(gemel, (gemel::frame))
-  CAF_ADD_ATOM(gemel, gemel, wake_atom, "wake")
-  CAF_ADD_ATOM(gemel, gemel, answer_atom, "answer")
-  CAF_ADD_ATOM(gemel, gemel, event_atom, "event")
-  CAF_ADD_ATOM(gemel, gemel, close_atom, "close")
-CAF_END_TYPE_ID_BLOCK(gemel)
 
 namespace gemel {
 

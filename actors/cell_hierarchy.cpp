@@ -22,7 +22,7 @@ frame make_control(std::string_view parent, cell_id self, std::uint64_t operatio
 
 void write_error(wire::Error::Builder target, const error& why) {
   target.setCode(static_cast<std::uint16_t>(why.code));
-  target.setContext(why.context);
+  set_text(target.initContext(static_cast<unsigned>(why.context.size())), why.context);
 }
 
 } // namespace

@@ -116,7 +116,7 @@ frame cell::build_events(const reader& r, std::size_t from, std::size_t to) cons
     one.setSourceTimeUs(e.source_time_us);
     one.setLifecycle(static_cast<std::uint8_t>(e.lifecycle));
     if (!e.detail.empty())
-      one.setDetail(e.detail);
+      set_text(one.initDetail(static_cast<unsigned>(e.detail.size())), e.detail);
     auto change_count = e.changes_end - e.changes_begin;
     if (change_count == 0)
       continue;

@@ -54,13 +54,13 @@ result<place> parse_endpoint(std::string_view text) {
 }
 
 // What the sink's actor and the calling threads share.
-class subscriptions {
+class session_table {
 public:
-  void add(std::uint64_t number, event_callback callback) {
+  void subscribe(std::uint64_t number, event_callback callback) {
     std::lock_guard guard{mutex_};
     callbacks_.emplace(number, std::make_shared<event_callback>(std::move(callback)));
   }
-  void remove(std::uint64_t number) {
+  void unsubscribe(std::uint64_t number) {
     std::lock_guard guard{mutex_};
     callbacks_.erase(number);
     early_.erase(number);
@@ -86,33 +86,69 @@ public:
       early_[number].push_back(events);
     return nullptr;
   }
-  void on_lost(std::function<void()> callback) {
+
+  /// Keeps `reply` until its answer comes. Empty: the link is lost.
+  std::optional<std::uint64_t> wait_for(reply_function& reply) {
     std::lock_guard guard{mutex_};
-    lost_ = std::move(callback);
+    if (is_lost_)
+      return std::nullopt;
+    waiting_.emplace(++last_request_, std::move(reply));
+    return last_request_;
   }
-  void lost() {
-    std::function<void()> call;
+  void answer(std::uint64_t number, frame content) {
+    reply_function reply;
     {
       std::lock_guard guard{mutex_};
-      call = std::exchange(lost_, nullptr);
+      auto i = waiting_.find(number);
+      if (i == waiting_.end())
+        return;
+      reply = std::move(i->second);
+      waiting_.erase(i);
     }
+    reply(std::move(content));
+  }
+
+  void on_lost(std::function<void()> callback) {
+    std::lock_guard guard{mutex_};
+    when_lost_ = std::move(callback);
+  }
+  /// Answers everything that waits and everything to come with `unreachable`.
+  void lost() {
+    std::function<void()> call;
+    std::map<std::uint64_t, reply_function> waiting;
+    {
+      std::lock_guard guard{mutex_};
+      is_lost_ = true;
+      call = std::exchange(when_lost_, nullptr);
+      waiting.swap(waiting_);
+    }
+    for (auto& [number, reply] : waiting)
+      reply(link_broke());
     if (call)
       call();
+  }
+
+  static frame link_broke() {
+    return make_error_reply({errc::unreachable, "the link to the node broke"});
   }
 
 private:
   std::mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<event_callback>> callbacks_;
   std::map<std::uint64_t, std::vector<frame>> early_;
-  std::function<void()> lost_;
+  std::uint64_t last_request_ = 0;
+  std::map<std::uint64_t, reply_function> waiting_;
+  bool is_lost_ = false;
+  std::function<void()> when_lost_;
 };
 
 void grant(const caf::actor& session, const event_batch& events) {
   caf::anon_send(session, make_grant(events.subscription(), events.size()));
 }
 
-// Takes the events of a session. `(session)` tells it which one.
-caf::behavior sink_actor(caf::event_based_actor* self, std::shared_ptr<subscriptions> shared) {
+// The program's end of a session. `(session)` tells it which one, `(answer_atom, n, frame)` has it
+// send the n-th request.
+caf::behavior sink_actor(caf::event_based_actor* self, std::shared_ptr<session_table> shared) {
   ignore_unknown(self);
   auto session = std::make_shared<caf::actor>();
   self->set_down_handler([shared](caf::down_msg&) { shared->lost(); });
@@ -120,6 +156,13 @@ caf::behavior sink_actor(caf::event_based_actor* self, std::shared_ptr<subscript
     [self, session](const caf::actor& opened) {
       *session = opened;
       self->monitor(opened);
+    },
+    [self, shared, session](answer_atom, std::uint64_t number, frame& asked) {
+      self->request(*session, caf::infinite, std::move(asked))
+        .then([shared, number](frame& answer) { shared->answer(number, std::move(answer)); },
+              [shared, number](const caf::error&) {
+                shared->answer(number, session_table::link_broke());
+              });
     },
     [shared, session](event_atom, const frame& events) {
       if (!events || !events.message().isEvents())
@@ -130,7 +173,10 @@ caf::behavior sink_actor(caf::event_based_actor* self, std::shared_ptr<subscript
         grant(*session, batch);
       }
     },
-    [self](close_atom) { self->quit(); },
+    [self, session](close_atom) {
+      *session = nullptr;
+      self->quit();
+    },
   };
 }
 
@@ -149,7 +195,7 @@ struct client::parts {
   options wanted;
   caf_config config;
   caf::actor_system system;
-  std::shared_ptr<subscriptions> shared = std::make_shared<subscriptions>();
+  std::shared_ptr<session_table> shared = std::make_shared<session_table>();
   caf::actor sink;
   caf::actor session;
   std::string node;
@@ -205,16 +251,10 @@ const std::string& client::node_id() const noexcept {
 }
 
 void client::request(frame asked, reply_function reply) {
-  caf::scoped_actor self{parts_->system};
-  self->request(parts_->session, patience(), std::move(asked))
-    .receive([&](frame& answer) { reply(std::move(answer)); },
-             [&](const caf::error& why) {
-               bool late = why == caf::sec::request_timeout;
-               reply(make_error_reply(
-                 late ? error{errc::timed_out,
-                              "no answer within " + std::to_string(patience().count()) + " ms"}
-                      : error{errc::unreachable, "the link to the node broke"}));
-             });
+  if (auto number = parts_->shared->wait_for(reply))
+    caf::anon_send(parts_->sink, answer_atom::value, *number, std::move(asked));
+  else
+    reply(session_table::link_broke());
 }
 
 result<subscription_id> client::subscribe(const subscription_request& asked,
@@ -222,7 +262,7 @@ result<subscription_id> client::subscribe(const subscription_request& asked,
   auto number = expect_subscribed(ask(make_subscribe(asked)));
   if (!number)
     return tl::unexpected<error>(std::move(number.error()));
-  parts_->shared->add(*number, std::move(callback));
+  parts_->shared->subscribe(*number, std::move(callback));
   for (auto& events : parts_->shared->take_early(*number))
     caf::anon_send(parts_->sink, event_atom::value, std::move(events));
   return subscription_id{*number};
@@ -231,7 +271,7 @@ result<subscription_id> client::subscribe(const subscription_request& asked,
 result<void> client::unsubscribe(subscription_id which) {
   auto number = static_cast<std::uint64_t>(which);
   auto answer = expect_done(ask(make_unsubscribe(number)));
-  parts_->shared->remove(number);
+  parts_->shared->unsubscribe(number);
   return answer;
 }
 

@@ -34,7 +34,6 @@ public:
   /// The node's id.
   const std::string& node_id() const noexcept;
 
-  /// Waits for the answer before it returns.
   void request(frame asked, reply_function reply) override;
   result<subscription_id> subscribe(const subscription_request& asked,
                                     event_callback callback) override;

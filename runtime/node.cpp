@@ -13,6 +13,7 @@
 #include "actors/twin_actor.hpp"
 #include "runtime/adapters/machine.hpp"
 #include "runtime/adapters/system_clock.hpp"
+#include "runtime/caf_access.hpp"
 #include "runtime/version.hpp"
 
 namespace gemel {
@@ -295,6 +296,29 @@ result<void> node::unsubscribe(subscription_id which) {
     parts_->subscribers.erase(i);
   }
   return answer;
+}
+
+caf::actor_system& caf_access::system(node& of) {
+  return of.parts_->system;
+}
+
+result<caf::actor> caf_access::twin(node& of, std::string_view id) {
+  auto& p = *of.parts_;
+  if (!p.enter())
+    return fail(errc::stopping, "the node is stopping");
+  result<caf::actor> found = fail(errc::twin_not_found, std::string{id});
+  if (auto where = p.directory.find(id)) {
+    std::promise<void> looked;
+    p.runners[static_cast<std::size_t>(where->cell)]->push_ordered(
+      cell_job{[&](cell& c, const moment&) {
+        if (c.holds(where->row, id))
+          found = handle_of(c.row(where->row).address);
+        looked.set_value();
+      }});
+    looked.get_future().wait();
+  }
+  p.leave();
+  return found;
 }
 
 } // namespace gemel

@@ -11,6 +11,8 @@
 
 namespace gemel {
 
+struct caf_access;
+
 /// What a node is started with.
 struct node_options {
   node_config config;
@@ -52,6 +54,7 @@ public:
   result<void> unsubscribe(subscription_id which) override;
 
 private:
+  friend struct caf_access;
   struct parts;
   explicit node(std::unique_ptr<parts> made);
 

@@ -1,8 +1,24 @@
 #include "actors/detail/behavior_context.hpp"
 
+#include <algorithm>
+
 #include "messages/names.hpp"
 
 namespace gemel {
+
+namespace {
+
+// What was thrown is foreign text that goes into frames: short and UTF-8.
+std::string printable(std::string_view thrown) {
+  constexpr std::size_t bytes_max = 1'024;
+  std::string text{thrown.substr(0, bytes_max)};
+  if (!is_utf8(text))
+    std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7e; }, '?');
+  return text;
+}
+
+} // namespace
 
 template <class Call>
 std::optional<std::string> cell::behavior_context::guarded(Call call) {
@@ -10,7 +26,7 @@ std::optional<std::string> cell::behavior_context::guarded(Call call) {
     call();
     return std::nullopt;
   } catch (const std::exception& thrown) {
-    return std::string{thrown.what()};
+    return printable(thrown.what());
   } catch (...) {
     return std::string{"an exception that is no std::exception"};
   }

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string_view>
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+
+#include "messages/error.hpp"
+#include "runtime/node.hpp"
+
+namespace gemel {
+
+/// For programs with CAF actors of their own in a node's process; the only installed header of the
+/// runtime that names CAF. Which messages a twin takes stands in actors/protocol.hpp; actors/caf.hpp
+/// makes frames known to CAF.
+struct caf_access {
+  /// The node's actor system; ends with the node, so give all handles back before `node::stop`.
+  static caf::actor_system& system(node& of);
+
+  /// A twin's address. Stays valid over restarts; once the twin is deleted, messages to it bounce.
+  /// Waits for a turn of the twin's cell.
+  static result<caf::actor> twin(node& of, std::string_view id);
+};
+
+} // namespace gemel
