@@ -36,6 +36,7 @@ void declare_shift(CLI::App& app, demo_options& options) {
       ->check(between(0.1, demo_hours_max))
       ->capture_default_str();
   app.add_option("--seed", options.seed, "Of all that is left to chance in the plant")
+      ->check(CLI::NonNegativeNumber.description("")) // else CLI11 wraps -1 round
       ->capture_default_str();
   app.add_flag("--keep", options.keep, "Leave the node running until Ctrl-C");
   app.add_flag("--quiet", options.quiet, "Print the summary only");
