@@ -46,7 +46,7 @@ int complain(const error& what, int exit_code) {
 
 void print_commands(const node& at, std::string_view id) {
   fmt::print("\nThe node at {0} goes on until Ctrl-C. Try:\n"
-             "  gemel tree --node {0}\n"
+             "  gemel twin tree --node {0}\n"
              "  gemel twin get {1} --node {0}\n"
              "  gemel query 'temperature > 70' --node {0}\n"
              "  gemel twin watch --node {0}\n"

@@ -21,7 +21,7 @@ constexpr std::int64_t second_us = 1'000'000;
 constexpr std::size_t samples_max = 10'000'000;
 constexpr std::size_t columns = 80;
 // A recording is read after the fact: what flickers within six hours is one alert.
-constexpr std::int64_t quiet_us = 6 * 3'600 * second_us;
+constexpr std::int64_t quiet_us = 21'600 * second_us;
 
 std::string shown_time(std::int64_t time_us) {
   return fmt::format("{:%Y-%m-%d %H:%M}", fmt::gmtime(time_us / second_us));

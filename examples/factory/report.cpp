@@ -11,7 +11,7 @@ namespace {
 
 // Time of day: shifts begin at 06:00.
 std::string clock_of(double elapsed_s) {
-  auto minutes = static_cast<std::int64_t>(elapsed_s) / 60 + 6 * 60;
+  auto minutes = static_cast<std::int64_t>(elapsed_s) / 60 + 360;
   return fmt::format("{:02}:{:02}", minutes / 60 % 24, minutes % 60);
 }
 
