@@ -1,5 +1,4 @@
 #include "examples/factory/alert_book.hpp"
-
 #include "tests/support/catch.hpp"
 
 using namespace gemel::factory;

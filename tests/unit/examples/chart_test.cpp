@@ -1,5 +1,4 @@
 #include "examples/factory/chart.hpp"
-
 #include "messages/error.hpp"
 #include "tests/support/catch.hpp"
 
