@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
@@ -32,9 +33,16 @@ struct route {
 class batch : public boost::intrusive_ref_counter<batch> {
 public:
   using done_function = std::function<void(outcome&&)>;
+  /// One entry, the commonest batch, needs no heap.
+  using route_list = boost::container::small_vector<route, 1>;
 
-  batch(frame message, std::int64_t submitted_ns, done_function done)
-      : message_{std::move(message)}, submitted_ns_{submitted_ns}, done_{std::move(done)} {}
+  /// @param under_way counted down (and notified at 0) after `done` has returned; may be null.
+  batch(frame message, std::int64_t submitted_ns, done_function done,
+        std::atomic<std::uint64_t>* under_way = nullptr)
+      : message_{std::move(message)},
+        submitted_ns_{submitted_ns},
+        done_{std::move(done)},
+        under_way_{under_way} {}
 
   const frame& message() const noexcept { return message_; }
 
@@ -42,8 +50,8 @@ public:
   std::int64_t submitted_ns() const noexcept { return submitted_ns_; }
 
   /// Filled by ingress before any cell sees the batch, grouped by cell.
-  std::vector<route>& routes() noexcept { return routes_; }
-  const std::vector<route>& routes() const noexcept { return routes_; }
+  route_list& routes() noexcept { return routes_; }
+  const route_list& routes() const noexcept { return routes_; }
 
   /// The id of every entry of a create; filled by ingress before any cell sees the batch.
   std::vector<std::string>& ids() noexcept { return ids_; }
@@ -61,7 +69,8 @@ private:
   frame message_;
   std::int64_t submitted_ns_;
   done_function done_;
-  std::vector<route> routes_;
+  std::atomic<std::uint64_t>* under_way_;
+  route_list routes_;
   std::vector<std::string> ids_;
   std::atomic<std::uint32_t> open_parts_{1};
   std::atomic<std::uint32_t> applied_{0};

@@ -277,13 +277,13 @@ private:
   void note(event_kind kind, std::uint32_t index, std::uint32_t changes_begin,
             std::int64_t source_time_us, const moment& now, std::string detail = {});
   void match(reader& r, std::uint32_t event, std::uint32_t index);
-  frame build_events(const reader& r, std::size_t from, std::size_t to) const;
+  frame build_events(const reader& r, std::size_t from, std::size_t to);
   void deliver(reader& r);
 
   cell_id self_;
   const cell_environment& world_;
-  symbol_cache keys_;
-  symbol_cache types_;
+  mutable symbol_cache keys_;
+  mutable symbol_cache types_;
   shape_table shapes_;
   hybrid_clock clock_;
   // The last dot's counter of each of our shards, by shard / cells.

@@ -92,10 +92,11 @@ void cell::deliver(reader& r) {
   r.pending.clear();
 }
 
-frame cell::build_events(const reader& r, std::size_t from, std::size_t to) const {
+frame cell::build_events(const reader& r, std::size_t from, std::size_t to) {
   auto count = static_cast<unsigned>(to - from);
-  capnp::MallocMessageBuilder builder{64 + count * 40};
-  auto batch = builder.initRoot<wire::Message>().initEvents();
+  constexpr std::size_t words_per_event = 40;
+  frame_builder builder{64 + count * words_per_event};
+  auto batch = builder.message().initEvents();
   name_table keys;
   name_table types;
   batch.setSubscription(r.asked->number());
@@ -107,7 +108,7 @@ frame cell::build_events(const reader& r, std::size_t from, std::size_t to) cons
     compact_id::text_buffer buffer;
     auto id = e.id.text(buffer);
     set_text(one.initId(static_cast<unsigned>(id.size())), id);
-    one.setType(types.intern(world_.symbols.text(e.type)));
+    one.setType(types.intern(types_.text(e.type)));
     if (!e.parent.empty())
       one.setParent(e.parent);
     one.setKind(static_cast<wire::EventKind>(e.kind));
@@ -124,7 +125,7 @@ frame cell::build_events(const reader& r, std::size_t from, std::size_t to) cons
     auto previous = one.initPrevious(change_count);
     for (unsigned c = 0; c < change_count; ++c) {
       const auto& from_lane = lane_changes_[e.changes_begin + c];
-      auto key = keys.intern(world_.symbols.text(from_lane.key));
+      auto key = keys.intern(keys_.text(from_lane.key));
       changes[c].setKey(key);
       write_value(changes[c], from_lane.after);
       previous[c].setKey(key);
@@ -133,7 +134,7 @@ frame cell::build_events(const reader& r, std::size_t from, std::size_t to) cons
   }
   keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
   types.write(batch.initTypes(static_cast<unsigned>(types.names().size())));
-  return frame::build(builder);
+  return builder.finish();
 }
 
 void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_row>& rows) {

@@ -40,7 +40,7 @@ void cell::scan(const scan_request& asked, const std::function<void(std::uint32_
 }
 
 twin_metadata cell::about(const twin_row& row) const {
-  return {world_.symbols.text(row.layout->type()),
+  return {types_.text(row.layout->type()),
           row.group != twin_row::none ? std::string_view{groups_[row.group]->parent}
                                       : std::string_view{}};
 }
@@ -63,7 +63,7 @@ twin_record cell::record(std::uint32_t index) const {
   made.updated_at_us = unix_ms(row.updated) * 1'000;
   made.has_children = row.has(twin_row::has_group);
   for (std::size_t slot = 0; slot < row.layout->size(); ++slot) {
-    auto key = world_.symbols.text(row.layout->keys()[slot]);
+    auto key = keys_.text(row.layout->keys()[slot]);
     made.properties.push_back({std::string{key}, row.slots[slot].content});
   }
   return made;

@@ -90,14 +90,14 @@ void ingress::push_grouped(const batch_ptr& of, std::vector<target>& targets) {
       push_part(of, static_cast<std::uint16_t>(cell), places[cell], ends[cell]);
 }
 
-void ingress::update(const frame& request, batch::done_function done) {
+void ingress::update(const frame& request, batch::done_function done,
+                     std::atomic<std::uint64_t>* under_way) {
   auto updates = request.message().getUpdate().getUpdates();
+  batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done), under_way}};
   if (updates.size() > limits::batch_entries_max) {
-    if (done)
-      done(refuse_all(1, too_many(updates.size())));
-    return;
+    of->fail(0, too_many(updates.size()));
+    return of->close_part(0);
   }
-  batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done)}};
   auto missing = [&](std::uint32_t index) {
     of->fail(index, {errc::twin_not_found, std::string{text_of(updates[index].getId())}});
   };

@@ -37,8 +37,9 @@ public:
   /// Any request but `subscribe`; `reply` is called once, maybe before this returns.
   void submit(const frame& request, reply_function reply);
 
-  /// The hot way: a frame of updates. `done` may be empty.
-  void update(const frame& request, batch::done_function done);
+  /// The hot way: a frame of updates. `done` may be empty; for `under_way` see `batch`.
+  void update(const frame& request, batch::done_function done,
+              std::atomic<std::uint64_t>* under_way = nullptr);
 
   /// A frame of twins to make.
   void create(const frame& request, batch::done_function done);

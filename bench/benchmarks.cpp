@@ -28,9 +28,41 @@ struct rate {
   double per_cpu_second = 0;
 };
 
-// A closed loop: each client keeps `window` frames under way; an update counts once it is applied.
+// How many frames of one client are under way. A client that has filled its window sleeps until half
+// of it is free, so that waking it is not what is measured.
+class window {
+public:
+  explicit window(std::uint32_t size) : size_{size} {}
+
+  void enter() {
+    while (open_.load() >= size_) {
+      waiting_.store(true);
+      if (open_.load() >= size_)
+        half_.acquire();
+      else if (!waiting_.exchange(false))
+        half_.acquire(); // It was released in between.
+    }
+    open_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void leave() {
+    if (open_.fetch_sub(1) <= size_ / 2 + 1 && waiting_.load() && waiting_.exchange(false))
+      half_.release();
+  }
+  void drain() {
+    while (open_.load(std::memory_order_acquire) != 0)
+      std::this_thread::yield();
+  }
+
+private:
+  std::uint32_t size_;
+  std::atomic<std::uint32_t> open_{0};
+  std::atomic<bool> waiting_{false};
+  std::counting_semaphore<> half_{0};
+};
+
+// A closed loop: each client keeps up to `frames` frames under way; an update counts once it is applied.
 rate update_rate(node& in, const options& asked, const std::vector<std::string>& ids,
-                 std::uint32_t batch, std::ptrdiff_t window, double seconds) {
+                 std::uint32_t batch, std::uint32_t frames, double seconds) {
   std::atomic<std::uint64_t> applied{0};
   std::atomic<std::uint64_t> failed{0};
   std::atomic<bool> stop{false};
@@ -38,18 +70,17 @@ rate update_rate(node& in, const options& asked, const std::vector<std::string>&
   for (unsigned c = 0; c < asked.clients; ++c)
     clients.emplace_back([&, c] {
       random_source random{asked.seed + c + 1};
-      std::counting_semaphore<> room{window};
+      window room{frames};
       while (!stop.load(std::memory_order_relaxed)) {
         auto updates = make_updates(ids, batch, random);
-        room.acquire();
+        room.enter();
         in.update_async(updates, [&](outcome&& what) {
           applied.fetch_add(what.applied, std::memory_order_relaxed);
           failed.fetch_add(what.failures.size(), std::memory_order_relaxed);
-          room.release();
+          room.leave();
         });
       }
-      for (std::ptrdiff_t i = 0; i < window; ++i)
-        room.acquire();
+      room.drain();
     });
   std::this_thread::sleep_for(std::chrono::seconds{1}); // warm up
   auto count = applied.load();

@@ -5,6 +5,7 @@
 
 #include <capnp/serialize.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -72,6 +73,31 @@ result<frame> frame::check(std::span<const std::byte> bytes) {
   } catch (const kj::Exception& broken) {
     return fail(errc::bad_frame, "message: " + detail::reason_of(broken));
   }
+}
+
+frame_builder::~frame_builder() {
+  if (first_ != nullptr)
+    static_cast<void>(frame{first_});
+}
+
+kj::ArrayPtr<capnp::word> frame_builder::allocateSegment(unsigned words_min) {
+  auto words = std::max<std::size_t>(words_min, guess_);
+  if (first_ == nullptr) {
+    first_ = frame::allocate(words);
+    std::memset(first_->words(), 0, words * sizeof(capnp::word));
+    return {first_->words(), words};
+  }
+  auto& segment = more_.emplace_back(kj::heapArray<capnp::word>(words));
+  std::memset(segment.begin(), 0, words * sizeof(capnp::word));
+  return segment;
+}
+
+frame frame_builder::finish() {
+  auto segments = getSegmentsForOutput();
+  if (segments.size() != 1)
+    return frame::build(*this);
+  first_->word_count = static_cast<std::uint32_t>(segments[0].size());
+  return frame{std::exchange(first_, nullptr)};
 }
 
 } // namespace gemel

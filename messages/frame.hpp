@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include <capnp/message.h>
 
@@ -68,6 +69,8 @@ public:
   }
 
 private:
+  friend class frame_builder;
+
   struct block {
     std::atomic<std::uint32_t> count{1};
     std::uint32_t word_count = 0;
@@ -84,6 +87,28 @@ private:
   void release() noexcept;
 
   block* block_ = nullptr;
+};
+
+/// Builds a message in the memory of the frame that it becomes: nothing is copied as long as it fits
+/// the words that were guessed.
+class frame_builder final : public capnp::MessageBuilder {
+public:
+  /// @param words guess of the message's size; if it is too small the message is copied once.
+  explicit frame_builder(std::size_t words) noexcept : guess_{words} {}
+  ~frame_builder() override;
+  KJ_DISALLOW_COPY(frame_builder);
+
+  wire::Message::Builder message() { return initRoot<wire::Message>(); }
+
+  /// The frame; once, and nothing may be built afterwards.
+  frame finish();
+
+  kj::ArrayPtr<capnp::word> allocateSegment(unsigned words_min) override;
+
+private:
+  std::size_t guess_;
+  frame::block* first_ = nullptr;
+  std::vector<kj::Array<capnp::word>> more_;
 };
 
 } // namespace gemel

@@ -51,9 +51,9 @@ frame make_update(std::span<const twin_update> updates) {
 }
 
 frame make_update(std::string_view id, std::span<const property_ref> set) {
-  capnp::word scratch[128] = {};
-  capnp::MallocMessageBuilder builder{kj::arrayPtr(scratch, 128)};
-  auto batch = root_of(builder).initUpdate();
+  constexpr std::size_t words_guess = 40;
+  frame_builder builder{words_guess};
+  auto batch = builder.message().initUpdate();
   auto one = batch.initUpdates(1)[0];
   auto keys = batch.initKeys(static_cast<unsigned>(set.size()));
   auto list = one.initSet(static_cast<unsigned>(set.size()));
@@ -63,7 +63,7 @@ frame make_update(std::string_view id, std::span<const property_ref> set) {
     list[i].setKey(static_cast<std::uint16_t>(i));
     write_value(list[i], set[i].content);
   }
-  return frame::build(builder);
+  return builder.finish();
 }
 
 namespace {
@@ -77,8 +77,8 @@ unsigned batch_words(std::uint32_t count, std::uint32_t set_max) {
 
 update_batch::update_batch(std::span<const std::string_view> keys, std::uint32_t count,
                            std::uint32_t set_max)
-    : builder_{batch_words(count, set_max)} {
-  auto batch = root_of(builder_).initUpdate();
+    : builder_{batch_words(count, set_max)}, key_count_{keys.size()} {
+  auto batch = builder_.message().initUpdate();
   auto names = batch.initKeys(static_cast<unsigned>(keys.size()));
   for (unsigned i = 0; i < names.size(); ++i)
     set_text(names.init(i, static_cast<unsigned>(keys[i].size())), keys[i]);
@@ -92,6 +92,7 @@ void update_batch::add(std::string_view id, std::span<const cell> set,
   set_text(one.initId(static_cast<unsigned>(id.size())), id);
   auto list = one.initSet(static_cast<unsigned>(set.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
+    GEMEL_CHECK(set[i].key < key_count_);
     list[i].setKey(set[i].key);
     write_value(list[i], set[i].content);
   }
@@ -100,7 +101,7 @@ void update_batch::add(std::string_view id, std::span<const cell> set,
 
 frame update_batch::finish() {
   GEMEL_CHECK(added_ == updates_.size());
-  return frame::build(builder_);
+  return builder_.finish();
 }
 
 frame make_get(std::span<const std::string> ids) {

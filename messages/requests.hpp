@@ -42,7 +42,8 @@ public:
   frame finish();
 
 private:
-  capnp::MallocMessageBuilder builder_;
+  frame_builder builder_;
+  std::size_t key_count_;
   capnp::List<wire::Update>::Builder updates_;
   std::uint32_t added_ = 0;
 };

@@ -51,4 +51,10 @@ std::optional<std::uint32_t> symbol_cache::find(std::string_view text) {
   return number;
 }
 
+void symbol_cache::learn(std::uint32_t number) {
+  if (number >= texts_.size())
+    texts_.resize(number + 1);
+  texts_[number] = shared_.text(number);
+}
+
 } // namespace gemel

@@ -7,6 +7,7 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -63,9 +64,22 @@ public:
   /// Nothing when no thread has interned `text` yet.
   std::optional<std::uint32_t> find(std::string_view text);
 
+  /// The text of a number that the table gave; a `key_id` or `type_id`.
+  template <class Id>
+  std::string_view text(Id id) {
+    auto number = static_cast<std::uint32_t>(id);
+    if (number >= texts_.size() || texts_[number].empty()) [[unlikely]]
+      learn(number);
+    return texts_[number];
+  }
+
 private:
+  void learn(std::uint32_t number);
+
   symbol_table& shared_;
   boost::unordered_flat_map<std::string_view, std::uint32_t> known_;
+  // By number; empty: not asked for yet.
+  std::vector<std::string_view> texts_;
 };
 
 } // namespace gemel

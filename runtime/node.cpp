@@ -1,5 +1,6 @@
 #include "runtime/node.hpp"
 
+#include <array>
 #include <atomic>
 #include <future>
 #include <map>
@@ -62,16 +63,28 @@ struct node::parts {
   void stop();
   void add_stats(stats_record& stats);
 
-  bool enter() {
-    under_way.fetch_add(1, std::memory_order_acquire);
+  // A counter of requests under way. There are several, so that the threads that ask do not all
+  // write to one cache line; each thread's stack tells it which is its own.
+  struct alignas(64) request_counter {
+    std::atomic<std::uint64_t> open{0};
+
+    void leave() {
+      if (open.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        open.notify_all();
+    }
+  };
+
+  // Counts a request in; null when the node is stopping.
+  request_counter* enter() {
+    const char on_stack = 0;
+    constexpr unsigned stack_shift = 16;
+    auto& mine = under_way[(reinterpret_cast<std::uintptr_t>(&on_stack) >> stack_shift)
+                           % under_way.size()];
+    mine.open.fetch_add(1, std::memory_order_seq_cst);
     if (!stopping.load(std::memory_order_seq_cst))
-      return true;
-    leave();
-    return false;
-  }
-  void leave() {
-    if (under_way.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      under_way.notify_all();
+      return &mine;
+    mine.leave();
+    return nullptr;
   }
 
   node_options options;
@@ -97,7 +110,7 @@ struct node::parts {
   std::mutex subscribers_mutex;
   std::map<subscription_id, caf::actor> subscribers;
   // Requests of this process that have no answer yet.
-  std::atomic<std::uint64_t> under_way{0};
+  std::array<request_counter, 16> under_way;
   std::atomic<bool> stopping{false};
 };
 
@@ -182,8 +195,9 @@ void node::parts::add_stats(stats_record& stats) {
 void node::parts::stop() {
   if (stopping.exchange(true))
     return;
-  for (auto left = under_way.load(); left != 0; left = under_way.load())
-    under_way.wait(left);
+  for (auto& counter : under_way)
+    for (auto left = counter.open.load(); left != 0; left = counter.open.load())
+      counter.open.wait(left);
   caf::scoped_actor waiting{system};
   std::vector<caf::actor> ending;
   if (door) {
@@ -241,32 +255,28 @@ std::uint32_t node::cells() const noexcept {
 }
 
 void node::update_async(const frame& updates, batch::done_function done) {
-  if (!parts_->enter()) {
-    if (done)
-      done({0, {{0, {errc::stopping, "the node is stopping"}}}, {}});
-    return;
-  }
-  parts_->in->update(updates, [p = parts_.get(), done = std::move(done)](outcome&& what) {
-    if (done)
-      done(std::move(what));
-    p->leave();
-  });
+  if (auto* counter = parts_->enter())
+    parts_->in->update(updates, std::move(done), &counter->open);
+  else if (done)
+    done({0, {{0, {errc::stopping, "the node is stopping"}}}, {}});
 }
 
 void node::request(frame asked, reply_function reply) {
   if (!asked)
     return reply(make_error_reply({errc::bad_frame, "an empty frame"}));
-  if (!parts_->enter())
+  auto* counter = parts_->enter();
+  if (counter == nullptr)
     return reply(make_error_reply({errc::stopping, "the node is stopping"}));
-  parts_->in->submit(asked, [p = parts_.get(), reply = std::move(reply)](frame answer) {
+  parts_->in->submit(asked, [counter, reply = std::move(reply)](frame answer) {
     reply(std::move(answer));
-    p->leave();
+    counter->leave();
   });
 }
 
 result<subscription_id> node::subscribe(const subscription_request& asked,
                                         event_callback callback) {
-  if (!parts_->enter())
+  auto* counter = parts_->enter();
+  if (counter == nullptr)
     return fail(errc::stopping, "the node is stopping");
   auto subscriber = parts_->system.spawn(
     subscriber_actor, parts_->in.get(),
@@ -284,7 +294,7 @@ result<subscription_id> node::subscribe(const subscription_request& asked,
   } else {
     caf::anon_send(subscriber, close_atom::value);
   }
-  parts_->leave();
+  counter->leave();
   return number.map([](std::uint64_t n) { return subscription_id{n}; });
 }
 
@@ -304,7 +314,8 @@ caf::actor_system& caf_access::system(node& of) {
 
 result<caf::actor> caf_access::twin(node& of, std::string_view id) {
   auto& p = *of.parts_;
-  if (!p.enter())
+  auto* counter = p.enter();
+  if (counter == nullptr)
     return fail(errc::stopping, "the node is stopping");
   result<caf::actor> found = fail(errc::twin_not_found, std::string{id});
   if (auto where = p.directory.find(id)) {
@@ -317,7 +328,7 @@ result<caf::actor> caf_access::twin(node& of, std::string_view id) {
       }});
     looked.get_future().wait();
   }
-  p.leave();
+  counter->leave();
   return found;
 }
 

@@ -3,6 +3,8 @@
 #include "messages/records.hpp"
 #include "messages/wire.hpp"
 
+#include <capnp/message.h>
+
 #include <span>
 #include <string>
 
