@@ -47,6 +47,10 @@ caf::result<frame> session_state::request(const frame& asked) {
     promise.deliver(asked);
     return promise;
   }
+  if (asked.size() > context_->frame_bytes_max) {
+    promise.deliver(refuse(errc::limit_reached, "limits.frame_bytes_max"));
+    return promise;
+  }
   if (waiting_.size() >= context_->requests_max) {
     promise.deliver(refuse(errc::overloaded, "this session has too many requests under way"));
     return promise;

@@ -15,6 +15,8 @@ struct door_context {
   std::size_t sessions_max = limits::sessions_max;
   /// Requests of one session that may wait for their answer at once.
   std::size_t requests_max = 1'024;
+  /// Bytes of one request.
+  std::size_t frame_bytes_max = limits::frame_bytes_max;
   std::atomic<std::size_t> sessions{0};
 };
 

@@ -4,7 +4,6 @@
 #include "messages/limits.hpp"
 #include "registry/supervision_policy.hpp"
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -66,7 +65,6 @@ struct limits_section {
 };
 
 struct lane_section {
-  std::chrono::milliseconds flush_interval{1};
   std::uint32_t flush_events = 1'024;
 
   friend bool operator==(const lane_section&, const lane_section&) = default;

@@ -157,7 +157,9 @@ void node::parts::start_cells() {
   in = std::make_unique<ingress>(ingress_options(options.config, cell_count, seed), directory,
                                  clock, cells);
   in->on_stats([this](stats_record& stats) { add_stats(stats); });
-  doors = std::make_unique<door_context>(*in, options.config.limits.sessions_max);
+  doors = std::make_unique<door_context>(*in);
+  doors->sessions_max = options.config.limits.sessions_max;
+  doors->frame_bytes_max = options.config.limits.frame_bytes_max;
 }
 
 result<void> node::parts::listen() {

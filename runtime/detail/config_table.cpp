@@ -202,16 +202,11 @@ constexpr option table[] = {
        return microseconds_slot{&c.supervision.period_us};
      }},
 
-    {.key = "lane.flush_interval",
-     .min = 1,
-     .max = 1'000,
-     .help = "The longest that an event waits for others before it goes to subscribers.",
-     .slot = [](node_config& c) -> option_slot { return &c.lane.flush_interval; }},
     {.key = "lane.flush_events",
      .unit = "events",
      .min = 1,
      .max = limits::batch_entries_max,
-     .help = "As many events go at once, without waiting longer.",
+     .help = "As many events go at once, before the cell's turn ends.",
      .slot = [](node_config& c) -> option_slot { return &c.lane.flush_events; }},
 
     {.key = "log.level",
@@ -239,7 +234,7 @@ std::string list_of(std::span<const std::string_view> words) {
   return text;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string literal;
   append_json_text(literal, text);
   return literal;
@@ -266,7 +261,7 @@ verdict take(const option& about, const toml_value& content, std::string* place)
     return wrong_kind(about, "a text", content);
   if (auto checked = about.check(*text); !checked)
     return complaint{checked.error().code,
-                     said(about, "is " + quoted(*text) + ": " + checked.error().context),
+                     said(about, "is " + in_quotes(*text) + ": " + checked.error().context),
                      form_of(about)};
   *place = *text;
   return {};
@@ -310,7 +305,7 @@ tl::expected<std::int64_t, complaint> read_ms(const option& about, const toml_va
   if (auto read = parse_duration(*text))
     return read->count();
   return tl::unexpected(
-      complaint{errc::bad_value, said(about, "is " + quoted(*text)), std::string{duration_form}});
+      complaint{errc::bad_value, said(about, "is " + in_quotes(*text)), std::string{duration_form}});
 }
 
 verdict take_ms(const option& about, const toml_value& content, std::int64_t& ms) {
@@ -322,13 +317,6 @@ verdict take_ms(const option& about, const toml_value& content, std::int64_t& ms
                      duration_range_of(about)};
   ms = *read;
   return {};
-}
-
-verdict take(const option& about, const toml_value& content, std::chrono::milliseconds* place) {
-  std::int64_t ms = place->count();
-  auto refused = take_ms(about, content, ms);
-  *place = std::chrono::milliseconds{ms};
-  return refused;
 }
 
 verdict take(const option& about, const toml_value& content, microseconds_slot place) {
@@ -348,8 +336,8 @@ requires(std::is_enum_v<Enum>) verdict
   auto found = std::find(about.choices.begin(), about.choices.end(), *text);
   if (found == about.choices.end()) {
     auto near = nearest_word(*text, about.choices);
-    auto guess = near.empty() ? "" : "did you mean " + quoted(near) + "? ";
-    return complaint{errc::bad_value, said(about, "is " + quoted(*text)), guess + form_of(about)};
+    auto guess = near.empty() ? "" : "did you mean " + in_quotes(near) + "? ";
+    return complaint{errc::bad_value, said(about, "is " + in_quotes(*text)), guess + form_of(about)};
   }
   *place = static_cast<Enum>(found - about.choices.begin());
   return {};
@@ -358,7 +346,7 @@ requires(std::is_enum_v<Enum>) verdict
 // ---- writing
 
 std::string write(const option&, const std::string* place) {
-  return quoted(*place);
+  return in_quotes(*place);
 }
 
 std::string write(const option&, const bool* place) {
@@ -370,17 +358,13 @@ requires(std::is_unsigned_v<Number>) std::string write(const option&, const Numb
   return std::to_string(*place);
 }
 
-std::string write(const option&, const std::chrono::milliseconds* place) {
-  return quoted(format_duration(*place));
-}
-
 std::string write(const option&, microseconds_slot place) {
-  return quoted(format_duration(std::chrono::milliseconds{*place.count / microseconds_per_ms}));
+  return in_quotes(format_duration(std::chrono::milliseconds{*place.count / microseconds_per_ms}));
 }
 
 template <class Enum>
 requires(std::is_enum_v<Enum>) std::string write(const option& about, const Enum* place) {
-  return quoted(about.choices[static_cast<std::size_t>(*place)]);
+  return in_quotes(about.choices[static_cast<std::size_t>(*place)]);
 }
 
 // ---- forms
@@ -396,10 +380,6 @@ std::string form(const option&, const bool*) {
 template <class Number>
 requires(std::is_unsigned_v<Number>) std::string form(const option& about, const Number*) {
   return "integer, " + range_of(about);
-}
-
-std::string form(const option& about, const std::chrono::milliseconds*) {
-  return "duration, " + duration_range_of(about);
 }
 
 std::string form(const option& about, microseconds_slot) {

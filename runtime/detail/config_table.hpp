@@ -21,7 +21,7 @@ struct microseconds_slot {
 
 /// Where an option's value lies in a config; its type decides how a value is read and written.
 using option_slot = std::variant<std::string*, std::uint64_t*, std::uint32_t*, std::uint16_t*,
-                                 bool*, std::chrono::milliseconds*, microseconds_slot,
+                                 bool*, microseconds_slot,
                                  restart_strategy*, restart_kind*, log_level*>;
 
 struct option {

@@ -56,7 +56,7 @@ TEST_CASE("the committed sample has every default and its own id", "[unit][runti
 TEST_CASE("every option stands in the sample with its unit, default and meaning",
           "[unit][runtime]") {
   auto sample = write_config({});
-  REQUIRE(config_options().size() == 25);
+  REQUIRE(config_options().size() == 24);
   for (const auto& each : config_options()) {
     auto dot = each.key.find('.');
     auto section = sample.find("\n[" + std::string{each.key.substr(0, dot)} + "]\n");
@@ -107,7 +107,7 @@ restart = "transient"
 intensity = 0
 period = "2m"
 [lane]
-flush_interval = 7
+flush_events = 7
 [log]
 level = "off"
 )");
@@ -122,7 +122,7 @@ level = "off"
   CHECK(config.supervision.kind == restart_kind::transient);
   CHECK(config.supervision.intensity == 0);
   CHECK(config.supervision.period_us == 120'000'000);
-  CHECK(config.lane.flush_interval == 7ms);
+  CHECK(config.lane.flush_events == 7);
   CHECK(config.log.level == log_level::off);
 }
 
@@ -154,12 +154,12 @@ intensity = 9
 TEST_CASE("overrides stand above the file, the last one wins", "[unit][runtime]") {
   auto config = config_of("[listen]\nport = 1\n",
                           {"listen.port=2", "listen.port=3", "log.level=debug", "node.id=42",
-                           "lane.flush_interval=5ms", "listen.allow_insecure=true",
+                           "supervision.period=5ms", "listen.allow_insecure=true",
                            "supervision.strategy=\"one_for_all\"", "listen.address=0.0.0.0"});
   CHECK(config.listen.port == 3);
   CHECK(config.log.level == log_level::debug);
   CHECK(config.node.id == "42");
-  CHECK(config.lane.flush_interval == 5ms);
+  CHECK(config.supervision.period_us == 5'000);
   CHECK(config.listen.address == "0.0.0.0");
   CHECK(config.supervision.strategy == restart_strategy::one_for_all);
 }
@@ -215,9 +215,9 @@ TEST_CASE("a value of the wrong kind is refused with what it must be", "[unit][r
   CHECK(faults_of("[listen]\nallow_insecure = 1\n")
         == "node.toml:2:18: 'listen.allow_insecure' must be true or false, not an integer (true "
            "or false)\n");
-  CHECK(faults_of("[lane]\nflush_interval = 2020-01-01\n")
-        == "node.toml:2:18: 'lane.flush_interval' must be a duration, not a date or time "
-           "(duration, 1ms to 1s)\n");
+  CHECK(faults_of("[supervision]\nperiod = 2020-01-01\n")
+        == "node.toml:2:10: 'supervision.period' must be a duration, not a date or time "
+           "(duration, 1ms to 24h)\n");
   CHECK(faults_of("[node.workers]\nx = {y = [1]}\n")
         == "node.toml:1:1: 'node.workers' must be an integer, not a section (integer, 0 to 1024 "
            "threads)\n");
@@ -233,8 +233,8 @@ TEST_CASE("a value out of its range is refused with the range", "[unit][runtime]
   CHECK(faults_of("[limits]\ndepth_max = 65\n")
         == "node.toml:2:13: 'limits.depth_max' is 65 (1 to 64 levels; a config can lower a "
            "limit, not raise it)\n");
-  CHECK(faults_of("[lane]\nflush_interval = \"2s\"\n")
-        == "node.toml:2:18: 'lane.flush_interval' is 2000ms (1ms to 1s)\n");
+  CHECK(faults_of("[supervision]\nperiod = \"25h\"\n")
+        == "node.toml:2:10: 'supervision.period' is 90000000ms (1ms to 24h)\n");
   CHECK(faults_of("[supervision]\nperiod = 0\n")
         == "node.toml:2:10: 'supervision.period' is 0ms (1ms to 24h)\n");
 }
