@@ -1,18 +1,18 @@
 #pragma once
 
+#include "messages/frame.hpp"
+#include "messages/records.hpp"
+
+#include <boost/container/small_vector.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
-
-#include <boost/container/small_vector.hpp>
-#include <boost/smart_ptr/intrusive_ptr.hpp>
-#include <boost/smart_ptr/intrusive_ref_counter.hpp>
-
-#include "messages/frame.hpp"
-#include "messages/records.hpp"
 
 namespace gemel {
 
@@ -39,9 +39,7 @@ public:
   /// @param under_way counted down (and notified at 0) after `done` has returned; may be null.
   batch(frame message, std::int64_t submitted_ns, done_function done,
         std::atomic<std::uint64_t>* under_way = nullptr)
-      : message_{std::move(message)},
-        submitted_ns_{submitted_ns},
-        done_{std::move(done)},
+      : message_{std::move(message)}, submitted_ns_{submitted_ns}, done_{std::move(done)},
         under_way_{under_way} {}
 
   const frame& message() const noexcept { return message_; }

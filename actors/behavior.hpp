@@ -1,5 +1,7 @@
 #pragma once
 
+#include "messages/value.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -7,8 +9,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-
-#include "messages/value.hpp"
 
 namespace gemel {
 
@@ -42,9 +42,9 @@ public:
 };
 
 /// What a twin of some type does by itself. One instance belongs to one twin and is called by one
-/// thread at a time, in the twin's own turn; it must not block. An exception is a crash of that twin
-/// alone: the update under way is undone, this instance is thrown away, and the twin's hierarchy
-/// actor decides what comes next.
+/// thread at a time, in the twin's own turn; it must not block. An exception is a crash of that
+/// twin alone: the update under way is undone, this instance is thrown away, and the twin's
+/// hierarchy actor decides what comes next.
 class behavior {
 public:
   virtual ~behavior() = default;

@@ -7,12 +7,12 @@ namespace gemel {
 twin_binder::twin_binder(const expression& of, symbol_cache& keys) : keys_{keys} {
   using enum source;
   constexpr std::array<std::pair<std::string_view, source>, 6> names = {{
-    {"twin_id", id},
-    {"twin_type", type},
-    {"parent_id", parent},
-    {"twin_version", version},
-    {"twin_lifecycle", lifecycle},
-    {"updated_at", updated_at},
+      {"twin_id", id},
+      {"twin_type", type},
+      {"parent_id", parent},
+      {"twin_version", version},
+      {"twin_lifecycle", lifecycle},
+      {"updated_at", updated_at},
   }};
   for (const auto& wanted : of.references()) {
     auto& b = bindings_.emplace_back();
@@ -46,22 +46,22 @@ void twin_binder::find_slots(const shape* layout) {
 value twin_binder::metadata(const binding& b, const twin_row& row,
                             const twin_metadata& about) const {
   switch (b.from) {
-    case source::id:
-      return row.id.str();
-    case source::type:
-      return about.type;
-    case source::parent:
-      return about.parent.empty() ? value{} : value{about.parent};
-    case source::version:
-      return row.version;
-    case source::lifecycle:
-      return to_string(row.lifecycle);
-    case source::updated_at:
-      return unix_ms(row.updated) * 1'000;
-    case source::model:
-      return b.name == about.type;
-    default:
-      return {};
+  case source::id:
+    return row.id.str();
+  case source::type:
+    return about.type;
+  case source::parent:
+    return about.parent.empty() ? value{} : value{about.parent};
+  case source::version:
+    return row.version;
+  case source::lifecycle:
+    return to_string(row.lifecycle);
+  case source::updated_at:
+    return unix_ms(row.updated) * 1'000;
+  case source::model:
+    return b.name == about.type;
+  default:
+    return {};
   }
 }
 

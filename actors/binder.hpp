@@ -1,13 +1,13 @@
 #pragma once
 
+#include "actors/twin.hpp"
+#include "registry/expression.hpp"
+
 #include <array>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "actors/twin.hpp"
-#include "registry/expression.hpp"
 
 namespace gemel {
 
@@ -18,9 +18,9 @@ struct twin_metadata {
 };
 
 /// Binds the references of one expression to the rows of one cell. Names that are no properties:
-/// `twin_id`, `twin_type`, `parent_id`, `twin_version`, `twin_lifecycle` (its name) and `updated_at`
-/// (microseconds since 1970 UTC); they win over properties of the same name. Not thread-safe; the
-/// slots found are remembered for as long as rows have one shape.
+/// `twin_id`, `twin_type`, `parent_id`, `twin_version`, `twin_lifecycle` (its name) and
+/// `updated_at` (microseconds since 1970 UTC); they win over properties of the same name. Not
+/// thread-safe; the slots found are remembered for as long as rows have one shape.
 class twin_binder {
 public:
   twin_binder(const expression& of, symbol_cache& keys);

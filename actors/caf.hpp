@@ -5,15 +5,15 @@
 /// CAF uses only what 0.17 and 1.x share, or what stands here, in protocol.hpp (how messages are
 /// declared) and in twin_actor.cpp (a custom actor). See ARCHITECTURE.md, "Decisions".
 
+#include "actors/protocol.hpp"
+#include "messages/frame.hpp"
+#include "messages/replies.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/all.hpp>
 #include <caf/meta/load_callback.hpp>
 #include <caf/meta/type_name.hpp>
-
-#include "actors/protocol.hpp"
-#include "messages/frame.hpp"
-#include "messages/replies.hpp"
 
 namespace gemel {
 

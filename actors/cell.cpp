@@ -12,11 +12,9 @@ const supervision_policy& supervision_table::of(std::string_view parent_type) co
 }
 
 cell::cell(cell_id self, const cell_environment& world)
-    : self_{self},
-      world_{world},
-      keys_{world.symbols.keys},
-      types_{world.symbols.types},
-      shard_counters_(limits::shards / world.cells + 1) {}
+    : self_{self}, world_{world}, keys_{world.symbols.keys}, types_{world.symbols.types},
+      shard_counters_(limits::shards / world.cells + 1) {
+}
 
 cell::~cell() {
   for (std::uint32_t i = 0; i < row_count_; ++i) {
@@ -35,16 +33,16 @@ cell::~cell() {
 std::size_t cell::run(work& item, const moment& now) {
   if (auto* part = std::get_if<batch_part>(&item)) {
     switch (part->of->message().message().which()) {
-      case wire::Message::UPDATE:
-        return run_update(*part, now);
-      case wire::Message::CREATE:
-        return run_create(*part, now);
-      case wire::Message::REMOVE:
-        return run_remove(*part, now);
-      case wire::Message::LIFECYCLE:
-        return run_lifecycle(*part, now);
-      default:
-        GEMEL_CHECK(!"a batch of a kind that has no entries");
+    case wire::Message::UPDATE:
+      return run_update(*part, now);
+    case wire::Message::CREATE:
+      return run_create(*part, now);
+    case wire::Message::REMOVE:
+      return run_remove(*part, now);
+    case wire::Message::LIFECYCLE:
+      return run_lifecycle(*part, now);
+    default:
+      GEMEL_CHECK(!"a batch of a kind that has no entries");
     }
   }
   if (auto* addressed = std::get_if<addressed_message>(&item))

@@ -1,17 +1,5 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <unordered_map>
-#include <vector>
-
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include "actors/batch.hpp"
 #include "actors/behavior.hpp"
 #include "actors/binder.hpp"
@@ -24,6 +12,18 @@
 #include "registry/directory.hpp"
 #include "registry/lifecycle.hpp"
 #include "registry/shape.hpp"
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
 
 namespace gemel {
 
@@ -79,8 +79,8 @@ struct cell_counters {
 };
 
 /// The actor that runs the twins of many shards: the only writer of their rows, of their hierarchy
-/// groups and of their subscriptions. This is its core: no actor, no clock, no lock. One thread at a
-/// time calls it; `now` is the turn's time.
+/// groups and of their subscriptions. This is its core: no actor, no clock, no lock. One thread at
+/// a time calls it; `now` is the turn's time.
 class cell {
 public:
   cell(cell_id self, const cell_environment& world);

@@ -29,8 +29,8 @@ result<void> cell::create_or_park(const batch_ptr& of, const route& where, const
     return create_in(twin_row::none, of, where, now);
   auto known = group_of_parent_.find(std::string{parent});
   auto group = known != group_of_parent_.end()
-                 ? known->second
-                 : open_group(parent, cell_id{static_cast<std::uint16_t>(where.row)});
+                   ? known->second
+                   : open_group(parent, cell_id{static_cast<std::uint16_t>(where.row)});
   if (group == twin_row::none)
     return fail(errc::twin_not_found, "parent " + std::string{parent});
   auto& g = *groups_[group];
@@ -59,7 +59,7 @@ result<void> cell::admit(std::uint32_t group) const {
     return fail(errc::twin_not_found, "parent " + g.parent + " is being deleted");
   if (g.count >= world_.limits.children_max)
     return fail(errc::limit_reached, "limits.children_max: parent " + g.parent + " has "
-                                       + std::to_string(g.count) + " children");
+                                         + std::to_string(g.count) + " children");
   if (g.depth + 1u > world_.limits.depth_max)
     return fail(errc::limit_reached,
                 "limits.depth_max: parent " + g.parent + " is at depth " + std::to_string(g.depth));
@@ -116,8 +116,7 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   return {};
 }
 
-result<void> cell::fill(twin_row& row, type_id type, wire::Create::Reader made,
-                        const moment& now) {
+result<void> cell::fill(twin_row& row, type_id type, wire::Create::Reader made, const moment& now) {
   auto list = made.getProperties();
   if (list.size() > world_.limits.properties_max)
     return fail(errc::limit_reached,

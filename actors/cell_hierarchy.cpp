@@ -1,8 +1,8 @@
-#include <utility>
-
 #include "actors/cell.hpp"
 #include "messages/replies.hpp"
 #include "messages/wire.hpp"
+
+#include <utility>
 
 namespace gemel {
 
@@ -35,43 +35,42 @@ void cell::run_control(wire::Control::Reader control, const moment& now) {
   };
   auto parent_row = [&] {
     auto where = world_.directory.find(parent);
-    return where && where->cell == self_ && holds(where->row, parent) ? where->row
-                                                                       : twin_row::none;
+    return where && where->cell == self_ && holds(where->row, parent) ? where->row : twin_row::none;
   };
   switch (control.which()) {
-    case wire::Control::OPEN:
-      return answer_open(control);
-    case wire::Control::OPENED:
-      return group_opened(control, now);
-    case wire::Control::CLOSE:
-      return group_close(control, now);
-    case wire::Control::CLOSED:
-      return finish_removal(control.getOperation(), read_error(control.getClosed()), now);
-    case wire::Control::EMPTIED:
-      if (auto row = parent_row(); row != twin_row::none)
-        row_at(row).set(twin_row::has_group, false);
-      return;
-    case wire::Control::FAILED:
-      if (auto row = parent_row(); row != twin_row::none)
-        crashed(row, exit_kind::crash, std::string{text_of(control.getFailed())}, now);
-      return;
-    case wire::Control::RESTART:
-      if (auto g = group(); g != twin_row::none)
-        group_restart(g, now);
-      return;
-    case wire::Control::STOP:
-      if (auto g = group(); g != twin_row::none)
-        group_stop(g, now);
-      return;
-    case wire::Control::MOVED:
-      if (auto g = group(); g != twin_row::none)
-        group_moved(g, control.getMoved());
-      return;
+  case wire::Control::OPEN:
+    return answer_open(control);
+  case wire::Control::OPENED:
+    return group_opened(control, now);
+  case wire::Control::CLOSE:
+    return group_close(control, now);
+  case wire::Control::CLOSED:
+    return finish_removal(control.getOperation(), read_error(control.getClosed()), now);
+  case wire::Control::EMPTIED:
+    if (auto row = parent_row(); row != twin_row::none)
+      row_at(row).set(twin_row::has_group, false);
+    return;
+  case wire::Control::FAILED:
+    if (auto row = parent_row(); row != twin_row::none)
+      crashed(row, exit_kind::crash, std::string{text_of(control.getFailed())}, now);
+    return;
+  case wire::Control::RESTART:
+    if (auto g = group(); g != twin_row::none)
+      group_restart(g, now);
+    return;
+  case wire::Control::STOP:
+    if (auto g = group(); g != twin_row::none)
+      group_stop(g, now);
+    return;
+  case wire::Control::MOVED:
+    if (auto g = group(); g != twin_row::none)
+      group_moved(g, control.getMoved());
+    return;
   }
 }
 
-/// Makes the group of `parent`, whose row is in `parent_cell`; `none` if the parent is known here to
-/// be missing.
+/// Makes the group of `parent`, whose row is in `parent_cell`; `none` if the parent is known here
+/// to be missing.
 std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell) {
   auto made = std::make_unique<hierarchy_group>();
   made->parent = parent;
@@ -100,8 +99,8 @@ void cell::answer_open(wire::Control::Reader control) {
     auto opened = c.initOpened();
     if (!accepts) {
       write_error(opened.initError(),
-                  here ? error{errc::illegal_state, "parent " + std::string{parent}
-                                                      + " is retired or being deleted"}
+                  here ? error{errc::illegal_state,
+                               "parent " + std::string{parent} + " is retired or being deleted"}
                        : error{errc::twin_not_found, "parent " + std::string{parent}});
       return;
     }
@@ -154,9 +153,8 @@ void cell::group_close(wire::Control::Reader control, const moment& now) {
   auto parent = text_of(control.getParent());
   auto answer = [&](const error& why) {
     world_.send(cell_id{control.getSender()},
-                make_control(parent, self_, control.getOperation(), [&](wire::Control::Builder c) {
-                  write_error(c.initClosed(), why);
-                }));
+                make_control(parent, self_, control.getOperation(),
+                             [&](wire::Control::Builder c) { write_error(c.initClosed(), why); }));
   };
   auto i = group_of_parent_.find(std::string{parent});
   if (i == group_of_parent_.end())
@@ -165,8 +163,8 @@ void cell::group_close(wire::Control::Reader control, const moment& now) {
   auto& g = *groups_[index];
   auto policy = static_cast<child_policy>(control.getClose());
   if (policy == child_policy::refuse && g.count > 0)
-    return answer({errc::has_children, std::string{parent} + " has " + std::to_string(g.count)
-                                         + " children"});
+    return answer({errc::has_children,
+                   std::string{parent} + " has " + std::to_string(g.count) + " children"});
   g.now = hierarchy_group::state::closing;
   g.closing_operation = control.getOperation();
   g.closing_cell = control.getSender();
@@ -237,9 +235,8 @@ void cell::drop_group_if_empty(std::uint32_t group, const moment&) {
                   write_error(c.initClosed(), {});
                 }));
   } else if (auto where = world_.directory.find(parent); where) {
-    world_.send(where->cell, make_control(parent, self_, 0, [](wire::Control::Builder c) {
-                  c.setEmptied();
-                }));
+    world_.send(where->cell,
+                make_control(parent, self_, 0, [](wire::Control::Builder c) { c.setEmptied(); }));
   }
 }
 

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "actors/batch.hpp"
+#include "actors/ports.hpp"
+
 #include <cstddef>
 #include <functional>
 #include <mutex>
 #include <variant>
 #include <vector>
-
-#include "actors/batch.hpp"
-#include "actors/ports.hpp"
 
 namespace gemel {
 
@@ -35,8 +35,8 @@ struct exit_signal {
   bool normal = true;
 };
 
-/// A message of another cell of this node; `wire::Control`. Travels in order with the data, since it
-/// may follow the create that it is about.
+/// A message of another cell of this node; `wire::Control`. Travels in order with the data, since
+/// it may follow the create that it is about.
 struct control_message {
   frame message;
 };
@@ -72,8 +72,8 @@ public:
   /// Requests from doors; may be refused.
   [[nodiscard]] pushed push_data(work item);
 
-  /// Messages between cells, in order with the data. Never refused: there are at most a few for each
-  /// create or delete that the data queues let in.
+  /// Messages between cells, in order with the data. Never refused: there are at most a few for
+  /// each create or delete that the data queues let in.
   [[nodiscard]] pushed push_ordered(work item);
 
   /// What must overtake the data. Never refused: there is at most one for each watcher of a twin.
@@ -82,8 +82,8 @@ public:
   /// Appends the waiting control items to `into`.
   void take_control(std::vector<work>& into);
 
-  /// Swaps all waiting data items into the empty `into`. @returns false if nothing at all waits; the
-  /// cell is idle then and the next push says `wake`.
+  /// Swaps all waiting data items into the empty `into`. @returns false if nothing at all waits;
+  /// the cell is idle then and the next push says `wake`.
   bool take_data(std::vector<work>& into);
 
   /// Items waiting, for metrics.

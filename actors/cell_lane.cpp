@@ -1,7 +1,7 @@
-#include <algorithm>
-
 #include "actors/cell.hpp"
 #include "messages/wire.hpp"
+
+#include <algorithm>
 
 namespace gemel {
 

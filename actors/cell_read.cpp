@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include "actors/cell.hpp"
+
+#include <algorithm>
 
 namespace gemel {
 
@@ -40,9 +40,9 @@ void cell::scan(const scan_request& asked, const std::function<void(std::uint32_
 }
 
 twin_metadata cell::about(const twin_row& row) const {
-  return {types_.text(row.layout->type()),
-          row.group != twin_row::none ? std::string_view{groups_[row.group]->parent}
-                                      : std::string_view{}};
+  return {types_.text(row.layout->type()), row.group != twin_row::none
+                                               ? std::string_view{groups_[row.group]->parent}
+                                               : std::string_view{}};
 }
 
 std::string cell::path_of(const twin_row& row) const {

@@ -1,16 +1,17 @@
 #pragma once
 
-#include <functional>
-#include <vector>
-
 #include "actors/cell.hpp"
 #include "actors/cell_inbox.hpp"
 
+#include <functional>
+#include <vector>
+
 namespace gemel {
 
-/// One cell with its queues, as a dispatcher runs it: pushed to by any thread, run by one at a time.
-/// Knows no thread: whoever gives `schedule` decides (CAF's workers, a seeded loop in simulated time,
-/// a host's own loop) and calls `turn` after each `schedule` until it returns false.
+/// One cell with its queues, as a dispatcher runs it: pushed to by any thread, run by one at a
+/// time. Knows no thread: whoever gives `schedule` decides (CAF's workers, a seeded loop in
+/// simulated time, a host's own loop) and calls `turn` after each `schedule` until it returns
+/// false.
 class cell_runner {
 public:
   struct options {
@@ -21,11 +22,8 @@ public:
 
   cell_runner(cell_id self, const cell_environment& world, const options& limits,
               const clock_port& clock, std::function<void()> schedule)
-      : inbox_{limits.inbox},
-        cell_{self, world},
-        clock_{clock},
-        turn_entries_max_{limits.turn_entries_max},
-        schedule_{std::move(schedule)} {}
+      : inbox_{limits.inbox}, cell_{self, world}, clock_{clock},
+        turn_entries_max_{limits.turn_entries_max}, schedule_{std::move(schedule)} {}
 
   /// False: the data queue is full, nothing was queued.
   [[nodiscard]] bool push_data(work item);

@@ -104,16 +104,16 @@ void cell::supervise_child(std::uint32_t index, exit_kind how, const moment& now
   sibling_list siblings{*this, g};
   auto act = [&](supervision_action what, std::uint32_t who) {
     switch (what) {
-      case supervision_action::stop:
-        stop_behavior(who);
-        tell_group(who, [](wire::Control::Builder c) { c.setStop(); });
-        return true;
-      case supervision_action::restart:
-        return restart(who, now);
-      case supervision_action::forget:
-        // A temporary twin is not run again, but its data are not ours to throw away.
-        give_up(who, now);
-        return true;
+    case supervision_action::stop:
+      stop_behavior(who);
+      tell_group(who, [](wire::Control::Builder c) { c.setStop(); });
+      return true;
+    case supervision_action::restart:
+      return restart(who, now);
+    case supervision_action::forget:
+      // A temporary twin is not run again, but its data are not ours to throw away.
+      give_up(who, now);
+      return true;
     }
     return true;
   };
@@ -143,8 +143,7 @@ bool cell::restart(std::uint32_t index, const moment& now) {
   std::string why;
   if (!try_start(index, now, why)) {
     ++counters_.crashes;
-    note(event_kind::crashed, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now,
-         why);
+    note(event_kind::crashed, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now, why);
     return false;
   }
   auto& row = row_at(index);

@@ -91,8 +91,8 @@ result<void> cell::check_update(const twin_row& row, wire::Update::Reader update
   auto wanted_version = update.getIfVersion();
   if (wanted_version != 0 && wanted_version != row.version)
     return fail(errc::precondition_failed, row.id.str() + " has version "
-                                             + std::to_string(row.version) + ", not "
-                                             + std::to_string(wanted_version));
+                                               + std::to_string(row.version) + ", not "
+                                               + std::to_string(wanted_version));
   return {};
 }
 
@@ -112,7 +112,7 @@ result<void> cell::take_values(const twin_row& row, wire::Update::Reader update)
   }
   if (new_keys > 0 && row.layout->size() + new_keys > world_.limits.properties_max)
     return fail(errc::limit_reached, "limits.properties_max: " + row.id.str() + " has "
-                                       + std::to_string(row.layout->size()) + " properties");
+                                         + std::to_string(row.layout->size()) + " properties");
   for (auto frame_key : update.getUnset()) {
     auto key = key_of(frame_key);
     if (!key)

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "actors/batch.hpp"
+#include "actors/supervision.hpp"
+#include "actors/twin.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "actors/batch.hpp"
-#include "actors/supervision.hpp"
-#include "actors/twin.hpp"
 
 namespace gemel {
 

@@ -1,10 +1,10 @@
 #include "actors/ingress.hpp"
 
-#include <algorithm>
-
 #include "messages/names.hpp"
 #include "messages/replies.hpp"
 #include "messages/wire.hpp"
+
+#include <algorithm>
 
 namespace gemel {
 
@@ -22,7 +22,7 @@ outcome refuse_all(std::size_t entries, const error& why) {
 
 error too_many(std::size_t entries) {
   return {errc::limit_reached, "a batch of " + std::to_string(entries) + " entries, at most "
-                                 + std::to_string(limits::batch_entries_max) + " are allowed"};
+                                   + std::to_string(limits::batch_entries_max) + " are allowed"};
 }
 
 // The finalizer of splitmix64 (Steele, Lea, Flood 2014): a bijection of 64 bits.
@@ -131,9 +131,9 @@ void ingress::update(const frame& request, batch::done_function done,
   of->close_part(0);
 }
 
-result<ingress::placed> ingress::place(
-  wire::Create::Reader made, std::string_view id,
-  const std::unordered_map<std::string_view, placed>& in_batch, std::uint16_t& parent_cell) const {
+result<ingress::placed> ingress::place(wire::Create::Reader made, std::string_view id,
+                                       const std::unordered_map<std::string_view, placed>& in_batch,
+                                       std::uint16_t& parent_cell) const {
   auto at = [&](std::string_view text) { return static_cast<std::uint16_t>(shard_of(text)); };
   auto cell = [&](std::uint16_t shard) {
     return static_cast<std::uint16_t>(cell_of(shard_id{shard}, limits_.cells));
@@ -188,8 +188,7 @@ void ingress::create(const frame& request, batch::done_function done) {
     in_batch.emplace(id, *where);
     if (levels.size() <= where->level)
       levels.resize(where->level + 1);
-    levels[where->level].push_back(
-      {where->cell, {i, parent_cell, where->shard, where->pinned}});
+    levels[where->level].push_back({where->cell, {i, parent_cell, where->shard, where->pinned}});
   }
   std::vector<target> sorted;
   sorted.reserve(creates.size());
@@ -222,34 +221,33 @@ void ingress::submit(const frame& request, reply_function reply) {
   };
   auto message = request.message();
   switch (message.which()) {
-    case wire::Message::UPDATE:
-      return update(request, with_outcome());
-    case wire::Message::CREATE:
-      return create(request, with_outcome());
-    case wire::Message::REMOVE:
-      return by_ids(request, message.getRemove().getIds(), with_outcome());
-    case wire::Message::LIFECYCLE:
-      return by_ids(request, message.getLifecycle().getIds(), with_outcome());
-    case wire::Message::GET:
-      return get(request, std::move(reply));
-    case wire::Message::QUERY:
-      return query(request, std::move(reply));
-    case wire::Message::STATS:
-      return stats(std::move(reply));
-    case wire::Message::UNSUBSCRIBE:
-      return unsubscribe(message.getUnsubscribe(), std::move(reply));
-    case wire::Message::GRANT:
-      grant(message.getGrant().getSubscription(), message.getGrant().getCredit());
-      return reply(make_done_reply());
-    case wire::Message::HELLO:
-      if (message.getHello().getProtocol() != wire::PROTOCOL_VERSION)
-        return reply(make_error_reply(
-          {errc::incompatible, "this node speaks protocol "
-                                 + std::to_string(wire::PROTOCOL_VERSION) + ", not "
-                                 + std::to_string(message.getHello().getProtocol())}));
-      return reply(make_welcome_reply(limits_.node, limits_.program));
-    default:
-      return reply(make_error_reply({errc::unsupported, "this message is no request"}));
+  case wire::Message::UPDATE:
+    return update(request, with_outcome());
+  case wire::Message::CREATE:
+    return create(request, with_outcome());
+  case wire::Message::REMOVE:
+    return by_ids(request, message.getRemove().getIds(), with_outcome());
+  case wire::Message::LIFECYCLE:
+    return by_ids(request, message.getLifecycle().getIds(), with_outcome());
+  case wire::Message::GET:
+    return get(request, std::move(reply));
+  case wire::Message::QUERY:
+    return query(request, std::move(reply));
+  case wire::Message::STATS:
+    return stats(std::move(reply));
+  case wire::Message::UNSUBSCRIBE:
+    return unsubscribe(message.getUnsubscribe(), std::move(reply));
+  case wire::Message::GRANT:
+    grant(message.getGrant().getSubscription(), message.getGrant().getCredit());
+    return reply(make_done_reply());
+  case wire::Message::HELLO:
+    if (message.getHello().getProtocol() != wire::PROTOCOL_VERSION)
+      return reply(make_error_reply(
+          {errc::incompatible, "this node speaks protocol " + std::to_string(wire::PROTOCOL_VERSION)
+                                   + ", not " + std::to_string(message.getHello().getProtocol())}));
+    return reply(make_welcome_reply(limits_.node, limits_.program));
+  default:
+    return reply(make_error_reply({errc::unsupported, "this message is no request"}));
   }
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "actors/cell_runner.hpp"
+#include "registry/query.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -8,9 +11,6 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "actors/cell_runner.hpp"
-#include "registry/query.hpp"
 
 namespace gemel {
 
@@ -44,8 +44,8 @@ public:
   /// A frame of twins to make.
   void create(const frame& request, batch::done_function done);
 
-  /// Asks for events. @param deliver takes them from any cell's thread and must not block. The reply
-  /// comes when every event from then on is seen.
+  /// Asks for events. @param deliver takes them from any cell's thread and must not block. The
+  /// reply comes when every event from then on is seen.
   void subscribe(const frame& request, std::function<void(frame)> deliver, reply_function reply);
 
   /// Ends a subscription; nothing is delivered after `reply`. An unknown number is no error.

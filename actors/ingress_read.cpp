@@ -1,8 +1,8 @@
-#include <algorithm>
-
 #include "actors/ingress.hpp"
 #include "messages/replies.hpp"
 #include "messages/wire.hpp"
+
+#include <algorithm>
 
 namespace gemel {
 
@@ -52,24 +52,24 @@ void ingress::get(const frame& request, reply_function reply) {
     if (auto where = twins_.find(text_of(ids[i])))
       shared->wanted[static_cast<std::size_t>(where->cell)].emplace_back(i, where->row);
   gather(
-    [shared](cell& c, std::size_t index) {
-      auto asked = shared->request.message().getGet().getIds();
-      for (auto [i, row] : shared->wanted[index])
-        if (c.holds(row, text_of(asked[i])))
-          shared->found[i] = c.record(row);
-    },
-    reply,
-    [shared, reply] {
-      twin_page page;
-      auto asked = shared->request.message().getGet().getIds();
-      for (std::uint32_t i = 0; i < shared->found.size(); ++i) {
-        if (shared->found[i])
-          page.twins.push_back(std::move(*shared->found[i]));
-        else
-          page.missing.emplace_back(text_of(asked[i]));
-      }
-      reply(make_page_reply(page));
-    });
+      [shared](cell& c, std::size_t index) {
+        auto asked = shared->request.message().getGet().getIds();
+        for (auto [i, row] : shared->wanted[index])
+          if (c.holds(row, text_of(asked[i])))
+            shared->found[i] = c.record(row);
+      },
+      reply,
+      [shared, reply] {
+        twin_page page;
+        auto asked = shared->request.message().getGet().getIds();
+        for (std::uint32_t i = 0; i < shared->found.size(); ++i) {
+          if (shared->found[i])
+            page.twins.push_back(std::move(*shared->found[i]));
+          else
+            page.missing.emplace_back(text_of(asked[i]));
+        }
+        reply(make_page_reply(page));
+      });
 }
 
 namespace {
@@ -195,12 +195,12 @@ void ingress::query(const frame& request, reply_function reply) {
   auto spec = spec_of(asked, limits_.page_rows_max);
   if (spec.limit > limits_.page_rows_max)
     return reply(make_error_reply(
-      {errc::limit_reached, "limits.page_rows_max: " + std::to_string(spec.limit) + " rows"}));
+        {errc::limit_reached, "limits.page_rows_max: " + std::to_string(spec.limit) + " rows"}));
   auto plan = query_plan::make(std::move(spec));
   if (!plan)
     return reply(make_error_reply(plan.error()));
-  auto shared = std::make_shared<query_gathering>(std::move(*plan), asked.getRootsOnly(),
-                                                  cells_.size());
+  auto shared =
+      std::make_shared<query_gathering>(std::move(*plan), asked.getRootsOnly(), cells_.size());
   gather([shared](cell& c, std::size_t index) { shared->run_in(c, index); }, reply,
          [shared, reply] { reply(shared->answer()); });
 }
@@ -237,51 +237,51 @@ void ingress::stats(reply_function reply) {
   };
   auto shared = std::make_shared<gathering>();
   gather(
-    [shared](cell& c, std::size_t) {
-      std::lock_guard guard{shared->mutex};
-      add_counters(shared->sum, c.counters());
-      shared->latency.merge(c.update_latency());
-      shared->twins += c.twins();
-      shared->groups += c.groups();
-    },
-    reply,
-    [this, shared, reply] {
-      const auto& c = shared->sum;
-      auto number = [](std::uint64_t n) { return static_cast<double>(n); };
-      stats_record made;
-      made.counters = {
-        {"gemel_twins", number(shared->twins), "Live twins"},
-        {"gemel_hierarchy_groups", number(shared->groups), "Hierarchy actors"},
-        {"gemel_twins_created_total", number(c.created), "Twins made"},
-        {"gemel_twins_removed_total", number(c.removed), "Twins deleted"},
-        {"gemel_updates_applied_total", number(c.updates_applied), "Updates applied"},
-        {"gemel_updates_unchanged_total", number(c.updates_unchanged),
-         "Applied updates that changed nothing"},
-        {"gemel_updates_refused_total", number(c.refused), "Updates that a twin refused"},
-        {"gemel_properties_changed_total", number(c.properties_changed), "Properties changed"},
-        {"gemel_crashes_total", number(c.crashes), "Behaviours that threw"},
-        {"gemel_restarts_total", number(c.restarts), "Twins restarted by their supervisor"},
-        {"gemel_escalations_total", number(c.escalations), "Supervisors that gave up"},
-        {"gemel_faulted_total", number(c.gave_up), "Twins that became faulted"},
-        {"gemel_events_total", number(c.events), "Events of twins"},
-        {"gemel_events_delivered_total", number(c.events_delivered),
-         "Events given to subscribers"},
-        {"gemel_events_missed_total", number(c.events_missed),
-         "Events that slow subscribers were told they missed"},
-        {"gemel_queries_total", number(c.queries / cells_.size()), "Queries answered"},
-        {"gemel_rows_scanned_total", number(c.rows_scanned), "Rows looked at by queries"},
-        {"gemel_subscriptions", number(subscriptions()), "Open subscriptions"},
-      };
-      const auto& h = shared->latency;
-      auto at = [&](double quantile) {
-        return static_cast<std::uint64_t>(h.value_at(quantile).count());
-      };
-      made.latencies.push_back({"gemel_update_latency", h.count(), at(0.5), at(0.99), at(0.999),
-                                static_cast<std::uint64_t>(h.max().count())});
-      if (extra_stats_)
-        extra_stats_(made);
-      reply(make_stats_reply(made));
-    });
+      [shared](cell& c, std::size_t) {
+        std::lock_guard guard{shared->mutex};
+        add_counters(shared->sum, c.counters());
+        shared->latency.merge(c.update_latency());
+        shared->twins += c.twins();
+        shared->groups += c.groups();
+      },
+      reply,
+      [this, shared, reply] {
+        const auto& c = shared->sum;
+        auto number = [](std::uint64_t n) { return static_cast<double>(n); };
+        stats_record made;
+        made.counters = {
+            {"gemel_twins", number(shared->twins), "Live twins"},
+            {"gemel_hierarchy_groups", number(shared->groups), "Hierarchy actors"},
+            {"gemel_twins_created_total", number(c.created), "Twins made"},
+            {"gemel_twins_removed_total", number(c.removed), "Twins deleted"},
+            {"gemel_updates_applied_total", number(c.updates_applied), "Updates applied"},
+            {"gemel_updates_unchanged_total", number(c.updates_unchanged),
+             "Applied updates that changed nothing"},
+            {"gemel_updates_refused_total", number(c.refused), "Updates that a twin refused"},
+            {"gemel_properties_changed_total", number(c.properties_changed), "Properties changed"},
+            {"gemel_crashes_total", number(c.crashes), "Behaviours that threw"},
+            {"gemel_restarts_total", number(c.restarts), "Twins restarted by their supervisor"},
+            {"gemel_escalations_total", number(c.escalations), "Supervisors that gave up"},
+            {"gemel_faulted_total", number(c.gave_up), "Twins that became faulted"},
+            {"gemel_events_total", number(c.events), "Events of twins"},
+            {"gemel_events_delivered_total", number(c.events_delivered),
+             "Events given to subscribers"},
+            {"gemel_events_missed_total", number(c.events_missed),
+             "Events that slow subscribers were told they missed"},
+            {"gemel_queries_total", number(c.queries / cells_.size()), "Queries answered"},
+            {"gemel_rows_scanned_total", number(c.rows_scanned), "Rows looked at by queries"},
+            {"gemel_subscriptions", number(subscriptions()), "Open subscriptions"},
+        };
+        const auto& h = shared->latency;
+        auto at = [&](double quantile) {
+          return static_cast<std::uint64_t>(h.value_at(quantile).count());
+        };
+        made.latencies.push_back({"gemel_update_latency", h.count(), at(0.5), at(0.99), at(0.999),
+                                  static_cast<std::uint64_t>(h.max().count())});
+        if (extra_stats_)
+          extra_stats_(made);
+        reply(make_stats_reply(made));
+      });
 }
 
 void ingress::subscribe(const frame& request, std::function<void(frame)> deliver,
@@ -293,9 +293,9 @@ void ingress::subscribe(const frame& request, std::function<void(frame)> deliver
   wanted.type = text_of(asked.getType());
   wanted.parent = text_of(asked.getParent());
   wanted.where = text_of(asked.getWhere());
-  auto credit = std::min(asked.getCredit() == 0 ? limits_.subscriber_backlog_max
-                                                : asked.getCredit(),
-                         limits_.subscriber_backlog_max);
+  auto credit =
+      std::min(asked.getCredit() == 0 ? limits_.subscriber_backlog_max : asked.getCredit(),
+               limits_.subscriber_backlog_max);
   std::optional<expression> where;
   if (!wanted.where.empty()) {
     auto compiled = expression::compile(wanted.where);
@@ -315,8 +315,8 @@ void ingress::subscribe(const frame& request, std::function<void(frame)> deliver
     std::lock_guard guard{mutex_};
     if (subscriptions_.size() >= limits_.subscriptions_max)
       return reply(make_error_reply({errc::limit_reached, "limits.subscriptions_max"}));
-    made = std::make_shared<subscription>(++last_subscription_, std::move(wanted),
-                                          std::move(where), credit, std::move(deliver));
+    made = std::make_shared<subscription>(++last_subscription_, std::move(wanted), std::move(where),
+                                          credit, std::move(deliver));
     subscriptions_.emplace(made->number(), made);
   }
   in_each_cell([made, rows](cell& c, std::size_t i) { c.subscribe(made, (*rows)[i]); },
@@ -328,10 +328,11 @@ void ingress::unsubscribe(std::uint64_t number, reply_function reply) {
     std::lock_guard guard{mutex_};
     subscriptions_.erase(number);
   }
-  in_each_cell([number](cell& c, std::size_t) { c.unsubscribe(number); }, [reply] {
-    if (reply)
-      reply(make_done_reply());
-  });
+  in_each_cell([number](cell& c, std::size_t) { c.unsubscribe(number); },
+               [reply] {
+                 if (reply)
+                   reply(make_done_reply());
+               });
 }
 
 void ingress::grant(std::uint64_t number, std::uint32_t credit) {

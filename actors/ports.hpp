@@ -1,11 +1,11 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
-
 #include "messages/error.hpp"
 #include "messages/frame.hpp"
 #include "registry/placement.hpp"
+
+#include <cstdint>
+#include <functional>
 
 /// What actors need from the world, and nothing more. The runtime gives the real ones, tests give
 /// simulated ones.

@@ -2,9 +2,9 @@
 
 /// The page: every actor, and who may send what to whom. New here? Read this first.
 ///
-/// All payloads are frames (messages/frame.hpp): one immutable `wire::Message` each, passed on inside
-/// a node without a copy, and between nodes as checked bytes. An atom before a frame only says which
-/// of the receiver's roles it is for. What an actor does not know it drops.
+/// All payloads are frames (messages/frame.hpp): one immutable `wire::Message` each, passed on
+/// inside a node without a copy, and between nodes as checked bytes. An atom before a frame only
+/// says which of the receiver's roles it is for. What an actor does not know it drops.
 ///
 ///     TWIN      one twin's address (twin_actor.hpp). A true CAF actor without a mailbox: what is
 ///               sent to it is queued in its CELL and run in that cell's turn.
@@ -28,8 +28,8 @@
 ///               the routing and no mailbox is a bottleneck. Every request goes in here.
 ///
 ///     DOOR      what a node publishes (session_actor.hpp).
-///                 (frame hello, actor sink) -> (frame welcome, actor session) | (frame error, null)
-///                 (close_atom)              ends, after its sessions
+///                 (frame hello, actor sink) -> (frame welcome, actor session) | (frame error,
+///                 null) (close_atom)              ends, after its sessions
 ///
 ///     SESSION   one linked program.
 ///                 (frame request)           -> (frame reply)
@@ -44,14 +44,14 @@
 ///                 (event_atom, frame)       from CELLs: events for its callback
 ///                 (close_atom)              ends
 
-#include <caf/all.hpp>
-
 #include "messages/frame.hpp"
 
+#include <caf/all.hpp>
+
 CAF_BEGIN_TYPE_ID_BLOCK(gemel, caf::first_custom_type_id)
-  CAF_ADD_TYPE_ID(gemel, (gemel::frame))
-  CAF_ADD_ATOM(gemel, gemel, wake_atom, "wake")
-  CAF_ADD_ATOM(gemel, gemel, answer_atom, "answer")
-  CAF_ADD_ATOM(gemel, gemel, event_atom, "event")
-  CAF_ADD_ATOM(gemel, gemel, close_atom, "close")
+CAF_ADD_TYPE_ID(gemel, (gemel::frame))
+CAF_ADD_ATOM(gemel, gemel, wake_atom, "wake")
+CAF_ADD_ATOM(gemel, gemel, answer_atom, "answer")
+CAF_ADD_ATOM(gemel, gemel, event_atom, "event")
+CAF_ADD_ATOM(gemel, gemel, close_atom, "close")
 CAF_END_TYPE_ID_BLOCK(gemel)

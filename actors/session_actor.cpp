@@ -94,8 +94,7 @@ void session_state::close() {
 
 } // namespace
 
-caf::behavior session_actor(caf::event_based_actor* self, door_context* context,
-                            caf::actor sink) {
+caf::behavior session_actor(caf::event_based_actor* self, door_context* context, caf::actor sink) {
   ignore_unknown(self);
   self->monitor(sink);
   auto state = std::make_shared<session_state>(self, context, std::move(sink));
@@ -105,12 +104,12 @@ caf::behavior session_actor(caf::event_based_actor* self, door_context* context,
   };
   self->set_down_handler([end](caf::down_msg&) { end(); });
   return {
-    [state](const frame& asked) { return state->request(asked); },
-    [state](answer_atom, std::uint64_t number, frame& content) {
-      state->answer(number, std::move(content));
-    },
-    [state](event_atom, frame& batch) { state->events(std::move(batch)); },
-    [end](close_atom) { end(); },
+      [state](const frame& asked) { return state->request(asked); },
+      [state](answer_atom, std::uint64_t number, frame& content) {
+        state->answer(number, std::move(content));
+      },
+      [state](event_atom, frame& batch) { state->events(std::move(batch)); },
+      [end](close_atom) { end(); },
   };
 }
 
@@ -174,8 +173,8 @@ caf::behavior door_actor(caf::event_based_actor* self, door_context* context) {
   auto state = std::make_shared<door_state>(self, context);
   self->set_down_handler([state](caf::down_msg& down) { state->ended(down.source); });
   return {
-    [state](const frame& hello, const caf::actor& sink) { return state->open(hello, sink); },
-    [state](close_atom) { state->close(); },
+      [state](const frame& hello, const caf::actor& sink) { return state->open(hello, sink); },
+      [state](close_atom) { state->close(); },
   };
 }
 
@@ -183,12 +182,12 @@ caf::behavior subscriber_actor(caf::event_based_actor* self, ingress* in,
                                std::function<void(const frame&)> callback) {
   ignore_unknown(self);
   return {
-    [in, callback = std::move(callback)](event_atom, const frame& batch) {
-      callback(batch);
-      auto events = batch.message().getEvents();
-      in->grant(events.getSubscription(), events.getEvents().size());
-    },
-    [self](close_atom) { self->quit(); },
+      [in, callback = std::move(callback)](event_atom, const frame& batch) {
+        callback(batch);
+        auto events = batch.message().getEvents();
+        in->grant(events.getSubscription(), events.getEvents().size());
+      },
+      [self](close_atom) { self->quit(); },
   };
 }
 

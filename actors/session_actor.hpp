@@ -1,11 +1,11 @@
 #pragma once
 
+#include "actors/caf.hpp"
+#include "actors/ingress.hpp"
+
 #include <functional>
 #include <map>
 #include <memory>
-
-#include "actors/caf.hpp"
-#include "actors/ingress.hpp"
 
 namespace gemel {
 
@@ -29,8 +29,8 @@ caf::behavior door_actor(caf::event_based_actor* self, door_context* context);
 /// `sink` does.
 caf::behavior session_actor(caf::event_based_actor* self, door_context* context, caf::actor sink);
 
-/// One subscriber inside the node: gives each batch of events to `callback`, then credit back to the
-/// subscription. `(close_atom)` ends it.
+/// One subscriber inside the node: gives each batch of events to `callback`, then credit back to
+/// the subscription. `(close_atom)` ends it.
 caf::behavior subscriber_actor(caf::event_based_actor* self, ingress* in,
                                std::function<void(const frame&)> callback);
 

@@ -1,14 +1,14 @@
 #pragma once
 
+#include "messages/frame.hpp"
+#include "messages/records.hpp"
+#include "registry/expression.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-
-#include "messages/frame.hpp"
-#include "messages/records.hpp"
-#include "registry/expression.hpp"
 
 namespace gemel {
 
@@ -19,11 +19,8 @@ public:
   /// @param deliver takes batches from any cell's thread; must not block.
   subscription(std::uint64_t number, subscription_request asked, std::optional<expression> where,
                std::uint32_t credit, std::function<void(frame)> deliver)
-      : number_{number},
-        asked_{std::move(asked)},
-        where_{std::move(where)},
-        deliver_{std::move(deliver)},
-        credit_{credit} {}
+      : number_{number}, asked_{std::move(asked)}, where_{std::move(where)},
+        deliver_{std::move(deliver)}, credit_{credit} {}
 
   std::uint64_t number() const noexcept { return number_; }
   const subscription_request& asked() const noexcept { return asked_; }

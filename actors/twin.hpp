@@ -1,14 +1,14 @@
 #pragma once
 
-#include <cstdint>
-#include <limits>
-
 #include "actors/ports.hpp"
 #include "messages/lifecycle_state.hpp"
 #include "messages/stamp.hpp"
 #include "messages/value.hpp"
 #include "registry/compact_id.hpp"
 #include "registry/shape.hpp"
+
+#include <cstdint>
+#include <limits>
 
 namespace gemel {
 

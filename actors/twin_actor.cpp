@@ -1,9 +1,9 @@
 #include "actors/twin_actor.hpp"
 
-#include <algorithm>
-
 #include <caf/default_attachable.hpp>
 #include <caf/detail/sync_request_bouncer.hpp>
+
+#include <algorithm>
 
 namespace gemel {
 
@@ -76,8 +76,9 @@ void twin_actor::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
 void twin_actor::take_frame(caf::mailbox_element& what, const frame& message) {
   reply_function reply;
   if (what.sender != nullptr && what.mid.is_request())
-    reply = [to = what.sender, from = caf::strong_actor_ptr{ctrl()}, mid = what.mid](
-              frame answer) { send_answer(to, from, mid, std::move(answer)); };
+    reply = [to = what.sender, from = caf::strong_actor_ptr{ctrl()}, mid = what.mid](frame answer) {
+      send_answer(to, from, mid, std::move(answer));
+    };
   if (row_ == twin_row::none) {
     if (reply)
       reply(make_error_reply({errc::unsupported, "a hierarchy actor takes no frames"}));
@@ -103,7 +104,7 @@ void twin_actor::attach(caf::attachable_ptr watcher) {
 
 std::size_t twin_actor::detach(const caf::attachable::token& what) {
   return exclusive_critical_section(
-    [&] { return shared_.watchers.remove(this, what, false, false); });
+      [&] { return shared_.watchers.remove(this, what, false, false); });
 }
 
 void twin_actor::add_link(abstract_actor* other) {
@@ -120,8 +121,7 @@ void twin_actor::add_link(abstract_actor* other) {
 }
 
 void twin_actor::remove_link(abstract_actor* other) {
-  caf::default_attachable::observe_token token{other->address(),
-                                               caf::default_attachable::link};
+  caf::default_attachable::observe_token token{other->address(), caf::default_attachable::link};
   joined_exclusive_critical_section(this, other, [&] {
     if (shared_.watchers.remove(this, token, true, false) > 0)
       other->remove_backlink(this);
@@ -135,8 +135,7 @@ bool twin_actor::add_backlink(abstract_actor* other) {
                    caf::exit_msg{address(), caf::exit_reason::unknown});
     return false;
   }
-  caf::default_attachable::observe_token token{other->address(),
-                                               caf::default_attachable::link};
+  caf::default_attachable::observe_token token{other->address(), caf::default_attachable::link};
   if (shared_.watchers.remove(this, token, true, true) > 0)
     return false;
   shared_.watchers.add(this, caf::default_attachable::make_link(address(), other->address()));
@@ -145,8 +144,7 @@ bool twin_actor::add_backlink(abstract_actor* other) {
 
 // Called with both actors' locks held.
 bool twin_actor::remove_backlink(abstract_actor* other) {
-  caf::default_attachable::observe_token token{other->address(),
-                                               caf::default_attachable::link};
+  caf::default_attachable::observe_token token{other->address(), caf::default_attachable::link};
   return shared_.watchers.remove(this, token, true, false) > 0;
 }
 
@@ -171,8 +169,8 @@ twin_address* twin_actor_addresses::make(cell_id cell, std::uint32_t row) {
   caf::actor_config config;
   auto& system = shared_.system;
   auto made = caf::make_actor<twin_actor, caf::strong_actor_ptr>(
-    system.next_actor_id(), system.node(), &system, config, shared_,
-    *shared_.cells[static_cast<std::size_t>(cell)], row);
+      system.next_actor_id(), system.node(), &system, config, shared_,
+      *shared_.cells[static_cast<std::size_t>(cell)], row);
   return reinterpret_cast<twin_address*>(made.release());
 }
 

@@ -1,14 +1,14 @@
 #pragma once
 
+#include "actors/caf.hpp"
+#include "actors/cell_runner.hpp"
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <array>
 #include <atomic>
 #include <mutex>
 #include <vector>
-
-#include <boost/unordered/unordered_flat_map.hpp>
-
-#include "actors/caf.hpp"
-#include "actors/cell_runner.hpp"
 
 namespace gemel {
 

@@ -1,15 +1,15 @@
+#include "messages/histogram.hpp"
+#include "runtime/adapters/machine.hpp"
+#include "workload.hpp"
+
+#include <fmt/format.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <mutex>
 #include <semaphore>
 #include <thread>
-
-#include <fmt/format.h>
-
-#include "messages/histogram.hpp"
-#include "runtime/adapters/machine.hpp"
-#include "workload.hpp"
 
 namespace gemel::bench {
 
@@ -28,8 +28,8 @@ struct rate {
   double per_cpu_second = 0;
 };
 
-// How many frames of one client are under way. A client that has filled its window sleeps until half
-// of it is free, so that waking it is not what is measured.
+// How many frames of one client are under way. A client that has filled its window sleeps until
+// half of it is free, so that waking it is not what is measured.
 class window {
 public:
   explicit window(std::uint32_t size) : size_{size} {}
@@ -60,7 +60,8 @@ private:
   std::counting_semaphore<> half_{0};
 };
 
-// A closed loop: each client keeps up to `frames` frames under way; an update counts once it is applied.
+// A closed loop: each client keeps up to `frames` frames under way; an update counts once it is
+// applied.
 rate update_rate(node& in, const options& asked, const std::vector<std::string>& ids,
                  std::uint32_t batch, std::uint32_t frames, double seconds) {
   std::atomic<std::uint64_t> applied{0};
@@ -117,8 +118,8 @@ int run_create(const options& asked) {
   auto twins = static_cast<double>(asked.twins);
   report(asked, "create", "create_rate", twins / took, "twins/s");
   report(asked, "create", "create_rate_per_cpu_s", twins / cpu, "twins/CPU s");
-  report(asked, "create", "rss_per_twin",
-         static_cast<double>(resident_bytes() - before) / twins, "bytes");
+  report(asked, "create", "rss_per_twin", static_cast<double>(resident_bytes() - before) / twins,
+         "bytes");
   return 0;
 }
 
@@ -151,10 +152,10 @@ public:
       mine = pairs_.emplace_back(std::make_unique<pair>()).get();
       owner = this;
     }
-    mine->from_submit.record(std::chrono::nanoseconds{std::max<std::int64_t>(
-      now_ns - submitted_ns, 1)});
-    mine->from_schedule.record(std::chrono::nanoseconds{std::max<std::int64_t>(
-      now_ns - scheduled_ns, 1)});
+    mine->from_submit.record(
+        std::chrono::nanoseconds{std::max<std::int64_t>(now_ns - submitted_ns, 1)});
+    mine->from_schedule.record(
+        std::chrono::nanoseconds{std::max<std::int64_t>(now_ns - scheduled_ns, 1)});
   }
 
   pair sum() {
@@ -218,8 +219,7 @@ int run_update_latency(const options& asked) {
   auto took = static_cast<double>(now_ns() - began) * 1e-9;
   while (applied.load(std::memory_order_acquire) < total)
     std::this_thread::yield();
-  report(asked, "update-latency", "achieved_rate", static_cast<double>(total) / took,
-         "updates/s");
+  report(asked, "update-latency", "achieved_rate", static_cast<double>(total) / took, "updates/s");
   auto measured = latencies.sum();
   report_latency(asked, "latency", measured.from_submit);
   report_latency(asked, "latency_from_schedule", measured.from_schedule);

@@ -1,13 +1,13 @@
 // gemel-bench NAME [options]: the questions that design and README quote figures for.
 
-#include <functional>
-#include <map>
-#include <string>
+#include "runtime/adapters/machine.hpp"
+#include "workload.hpp"
 
 #include <CLI/CLI.hpp>
 
-#include "runtime/adapters/machine.hpp"
-#include "workload.hpp"
+#include <functional>
+#include <map>
+#include <string>
 
 int main(int argc, char** argv) {
   using namespace gemel::bench;
@@ -16,24 +16,24 @@ int main(int argc, char** argv) {
                "One result a line; with --json one JSON object a line."};
   app.name("gemel-bench");
   app.require_subcommand(1);
-  const std::map<std::string, std::pair<std::string, std::function<int(const options&)>>> benches
-    = {
-      {"create", {"make twins; resident bytes per twin", run_create}},
-      {"update", {"updates applied and acknowledged, in batches and one by one", run_update}},
-      {"update-latency", {"submit to applied, open loop at half load", run_update_latency}},
-      {"notify", {"updates with a subscriber on every twin", run_notify}},
-    };
+  const std::map<std::string, std::pair<std::string, std::function<int(const options&)>>> benches =
+      {
+          {"create", {"make twins; resident bytes per twin", run_create}},
+          {"update", {"updates applied and acknowledged, in batches and one by one", run_update}},
+          {"update-latency", {"submit to applied, open loop at half load", run_update_latency}},
+          {"notify", {"updates with a subscriber on every twin", run_notify}},
+      };
   for (const auto& [name, bench] : benches) {
     auto* sub = app.add_subcommand(name, bench.first);
     sub->add_option("--twins", asked.twins, "machine twins")
-      ->check(CLI::Range(1, 100'000'000))
-      ->capture_default_str();
+        ->check(CLI::Range(1, 100'000'000))
+        ->capture_default_str();
     sub->add_option("--seconds", asked.seconds, "length of each measurement")
-      ->check(CLI::Range(0.1, 3'600.0))
-      ->capture_default_str();
+        ->check(CLI::Range(0.1, 3'600.0))
+        ->capture_default_str();
     sub->add_option("--batch", asked.batch, "updates of one frame")
-      ->check(CLI::Range(1, 65'536))
-      ->capture_default_str();
+        ->check(CLI::Range(1, 65'536))
+        ->capture_default_str();
     sub->add_option("--clients", asked.clients, "threads that make load; 0: one per core");
     sub->add_option("--workers", asked.workers, "threads that run cells; 0: one per core");
     sub->add_option("--seed", asked.seed, "of all random choices")->capture_default_str();

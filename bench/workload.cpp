@@ -1,14 +1,14 @@
 #include "workload.hpp"
 
+#include "runtime/adapters/machine.hpp"
+
+#include <fmt/format.h>
+
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <ctime>
 #include <thread>
-
-#include <fmt/format.h>
-
-#include "runtime/adapters/machine.hpp"
 
 namespace gemel::bench {
 
@@ -101,8 +101,7 @@ frame make_updates(const std::vector<std::string>& ids, std::uint32_t count,
   constexpr std::array<std::string_view, 2> keys = {"temperature", "vibration_level"};
   update_batch made{keys, count};
   for (std::uint32_t i = 0; i < count; ++i) {
-    std::array<update_batch::cell, 2> set = {{{0, 60 + 25.25 * random.unit()},
-                                              {1, random.unit()}}};
+    std::array<update_batch::cell, 2> set = {{{0, 60 + 25.25 * random.unit()}, {1, random.unit()}}};
     made.add(ids[random.below(ids.size())], set);
   }
   return made.finish();
@@ -115,8 +114,7 @@ double processor_seconds() {
 }
 
 double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-    .count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 } // namespace gemel::bench

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "runtime/gemel.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "runtime/gemel.hpp"
 
 /// The work that every peer is measured with: the seed's machines, 100 under each building.
 namespace gemel::bench {

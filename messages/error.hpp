@@ -1,12 +1,12 @@
 #pragma once
 
+#include <tl/expected.hpp>
+
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <tl/expected.hpp>
 
 namespace gemel {
 

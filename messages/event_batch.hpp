@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cstdint>
-#include <string_view>
-
 #include "messages/frame.hpp"
 #include "messages/replies.hpp"
+
+#include <cstdint>
+#include <string_view>
 
 namespace gemel {
 
@@ -21,9 +21,7 @@ public:
   std::string_view parent() const;
   /// Of the twin after the event.
   std::uint64_t version() const { return event_.getVersion(); }
-  lifecycle_state lifecycle() const {
-    return static_cast<lifecycle_state>(event_.getLifecycle());
-  }
+  lifecycle_state lifecycle() const { return static_cast<lifecycle_state>(event_.getLifecycle()); }
   /// Microseconds since 1970 UTC, of the node's clock.
   std::int64_t time_us() const { return event_.getTimeUs(); }
 

@@ -1,16 +1,16 @@
 #pragma once
 
+#include "messages/error.hpp"
+#include "messages/message.capnp.h"
+
+#include <capnp/message.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
-
-#include <capnp/message.h>
-
-#include "messages/error.hpp"
-#include "messages/message.capnp.h"
 
 namespace gemel {
 
@@ -89,8 +89,8 @@ private:
   block* block_ = nullptr;
 };
 
-/// Builds a message in the memory of the frame that it becomes: nothing is copied as long as it fits
-/// the words that were guessed.
+/// Builds a message in the memory of the frame that it becomes: nothing is copied as long as it
+/// fits the words that were guessed.
 class frame_builder final : public capnp::MessageBuilder {
 public:
   /// @param words guess of the message's size; if it is too small the message is copied once.

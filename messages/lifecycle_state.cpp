@@ -9,7 +9,7 @@ namespace {
 
 // In the order of the enum.
 constexpr std::array<std::string_view, 7> names = {
-  "provisioned", "active", "suspended", "stale", "faulted", "retired", "deleted",
+    "provisioned", "active", "suspended", "stale", "faulted", "retired", "deleted",
 };
 
 } // namespace

@@ -134,13 +134,13 @@ result<void> check_nested(const value& content, std::size_t depth) {
                 "values nest deeper than " + std::to_string(limits::value_depth_max));
   auto too_many = [](std::size_t count) {
     return fail(errc::limit_reached, std::to_string(count) + " elements, at most "
-                                       + std::to_string(limits::value_elements_max)
-                                       + " are allowed");
+                                         + std::to_string(limits::value_elements_max)
+                                         + " are allowed");
   };
   if (content.is_text() && content.as_text().size() > limits::text_bytes_max)
     return fail(errc::limit_reached, "a text of " + std::to_string(content.as_text().size())
-                                       + " bytes, at most "
-                                       + std::to_string(limits::text_bytes_max) + " are allowed");
+                                         + " bytes, at most "
+                                         + std::to_string(limits::text_bytes_max) + " are allowed");
   if (content.is_text() && !is_utf8(content.as_text()))
     return fail(errc::bad_value, "a text that is not UTF-8");
   if (content.is_bytes() && content.as_bytes().size() > limits::text_bytes_max)

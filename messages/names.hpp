@@ -1,9 +1,9 @@
 #pragma once
 
-#include <string_view>
-
 #include "messages/error.hpp"
 #include "messages/value.hpp"
+
+#include <string_view>
 
 namespace gemel {
 

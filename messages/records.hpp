@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "messages/error.hpp"
 #include "messages/lifecycle_state.hpp"
 #include "messages/value.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 /// What the messages say, as plain C++ values: for callers outside the hot path. Actors read frames
 /// in place instead.

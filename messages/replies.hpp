@@ -1,10 +1,10 @@
 #pragma once
 
-#include <span>
-#include <string>
-
 #include "messages/frame.hpp"
 #include "messages/records.hpp"
+
+#include <span>
+#include <string>
 
 /// Builds and reads the frames that answer requests. The readers take checked frames.
 namespace gemel {

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <span>
-#include <string>
-#include <string_view>
-
 #include "messages/frame.hpp"
 #include "messages/records.hpp"
 #include "messages/wire.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
 
 /// Builds the frames that doors send. Contents are not checked here: ingress does that.
 namespace gemel {

@@ -6,7 +6,8 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("gemel::wire");
 
 using KeyIndex = UInt16;
-# Index into the `keys` table of the message that the value stands in. A key is spelt once a message.
+# Index into the `keys` table of the message that the value stands in. A key is spelt once in a
+# message.
 
 struct Value {
   # One property value, or an element of a list. The first member is the safest reading: a reader

@@ -7,22 +7,22 @@ namespace gemel {
 
 std::string_view to_string(value_kind kind) noexcept {
   switch (kind) {
-    case value_kind::null:
-      return "null";
-    case value_kind::boolean:
-      return "bool";
-    case value_kind::integer:
-      return "int";
-    case value_kind::real:
-      return "double";
-    case value_kind::text:
-      return "text";
-    case value_kind::bytes:
-      return "bytes";
-    case value_kind::list:
-      return "list";
-    case value_kind::map:
-      return "map";
+  case value_kind::null:
+    return "null";
+  case value_kind::boolean:
+    return "bool";
+  case value_kind::integer:
+    return "int";
+  case value_kind::real:
+    return "double";
+  case value_kind::text:
+    return "text";
+  case value_kind::bytes:
+    return "bytes";
+  case value_kind::list:
+    return "list";
+  case value_kind::map:
+    return "map";
   }
   return "unknown";
 }
@@ -100,23 +100,23 @@ std::string_view value::heap_chars() const noexcept {
 
 value_kind value::kind() const noexcept {
   switch (tag()) {
-    case tag_boolean:
-      return value_kind::boolean;
-    case tag_integer:
-      return value_kind::integer;
-    case tag_real:
-      return value_kind::real;
-    case tag_inline_text:
-    case tag_heap_text:
-      return value_kind::text;
-    case tag_bytes:
-      return value_kind::bytes;
-    case tag_list:
-      return value_kind::list;
-    case tag_map:
-      return value_kind::map;
-    default:
-      return value_kind::null;
+  case tag_boolean:
+    return value_kind::boolean;
+  case tag_integer:
+    return value_kind::integer;
+  case tag_real:
+    return value_kind::real;
+  case tag_inline_text:
+  case tag_heap_text:
+    return value_kind::text;
+  case tag_bytes:
+    return value_kind::bytes;
+  case tag_list:
+    return value_kind::list;
+  case tag_map:
+    return value_kind::map;
+  default:
+    return value_kind::null;
   }
 }
 
@@ -147,23 +147,23 @@ const value* value::find(std::string_view key) const noexcept {
 
 std::size_t value::heap_bytes() const noexcept {
   switch (tag()) {
-    case tag_heap_text:
-    case tag_bytes:
-      return sizeof(chars_block) + load<chars_block*>()->size;
-    case tag_list: {
-      auto sum = sizeof(list_block);
-      for (const auto& element : load<list_block*>()->elements)
-        sum += sizeof(value) + element.heap_bytes();
-      return sum;
-    }
-    case tag_map: {
-      auto sum = sizeof(map_block);
-      for (const auto& member : load<map_block*>()->members)
-        sum += sizeof(map_member) + member.key.size() + member.content.heap_bytes();
-      return sum;
-    }
-    default:
-      return 0;
+  case tag_heap_text:
+  case tag_bytes:
+    return sizeof(chars_block) + load<chars_block*>()->size;
+  case tag_list: {
+    auto sum = sizeof(list_block);
+    for (const auto& element : load<list_block*>()->elements)
+      sum += sizeof(value) + element.heap_bytes();
+    return sum;
+  }
+  case tag_map: {
+    auto sum = sizeof(map_block);
+    for (const auto& member : load<map_block*>()->members)
+      sum += sizeof(map_member) + member.key.size() + member.content.heap_bytes();
+    return sum;
+  }
+  default:
+    return 0;
   }
 }
 
@@ -177,17 +177,17 @@ void value::release() noexcept {
   if (count->fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   switch (tag()) {
-    case tag_list:
-      delete load<list_block*>();
-      break;
-    case tag_map:
-      delete load<map_block*>();
-      break;
-    default: {
-      auto* block = load<chars_block*>();
-      block->~chars_block();
-      ::operator delete(block);
-    }
+  case tag_list:
+    delete load<list_block*>();
+    break;
+  case tag_map:
+    delete load<map_block*>();
+    break;
+  default: {
+    auto* block = load<chars_block*>();
+    block->~chars_block();
+    ::operator delete(block);
+  }
   }
 }
 
@@ -199,13 +199,12 @@ bool operator==(const value& left, const value& right) noexcept {
   if (left.load<void*>() == right.load<void*>())
     return true;
   switch (left.tag()) {
-    case value::tag_list:
-      return left.load<value::list_block*>()->elements
-             == right.load<value::list_block*>()->elements;
-    case value::tag_map:
-      return left.load<value::map_block*>()->members == right.load<value::map_block*>()->members;
-    default:
-      return left.heap_chars() == right.heap_chars();
+  case value::tag_list:
+    return left.load<value::list_block*>()->elements == right.load<value::list_block*>()->elements;
+  case value::tag_map:
+    return left.load<value::map_block*>()->members == right.load<value::map_block*>()->members;
+  default:
+    return left.heap_chars() == right.heap_chars();
   }
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "messages/error.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +12,6 @@
 #include <string_view>
 #include <type_traits>
 #include <vector>
-
-#include "messages/error.hpp"
 
 namespace gemel {
 
@@ -47,8 +47,8 @@ public:
     tag(tag_boolean);
   }
   template <class Number>
-    requires(std::is_integral_v<Number> && !std::is_same_v<Number, bool>)
-  value(Number number) noexcept : value() {
+  requires(std::is_integral_v<Number> && !std::is_same_v<Number, bool>) value(Number number)
+  noexcept : value() {
     store(static_cast<std::int64_t>(number));
     tag(tag_integer);
   }
@@ -203,7 +203,8 @@ using value_list = std::vector<value>;
 using value_map = std::vector<map_member>;
 
 /// The value as compact JSON: bytes as `{"$bytes": "<base64>"}`, a NaN or infinity as
-/// `{"$double": "nan" | "inf" | "-inf"}`, since JSON has neither; `value_from_json` reads both back.
+/// `{"$double": "nan" | "inf" | "-inf"}`, since JSON has neither; `value_from_json` reads both
+/// back.
 std::string to_json(const value& content);
 
 /// Appends what `to_json` makes; for building larger texts without copies.

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "messages/message.capnp.h"
+#include "messages/value.hpp"
+
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "messages/message.capnp.h"
-#include "messages/value.hpp"
 
 namespace gemel {
 

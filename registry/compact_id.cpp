@@ -84,13 +84,13 @@ compact_id::~compact_id() {
 
 std::string_view compact_id::text(text_buffer& buffer) const noexcept {
   switch (raw_[last]) {
-    case is_uuid:
-      print_uuid(raw_, buffer.data());
-      return {buffer.data(), buffer.size()};
-    case is_heap:
-      return {heap().chars, heap().size};
-    default:
-      return {reinterpret_cast<const char*>(raw_), raw_[last]};
+  case is_uuid:
+    print_uuid(raw_, buffer.data());
+    return {buffer.data(), buffer.size()};
+  case is_heap:
+    return {heap().chars, heap().size};
+  default:
+    return {reinterpret_cast<const char*>(raw_), raw_[last]};
   }
 }
 

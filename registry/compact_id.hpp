@@ -10,9 +10,9 @@
 
 namespace gemel {
 
-/// A twin id in 24 bytes, as a million rows keep it: up to 23 bytes of text lie inside, a UUID in its
-/// canonical lower-case form is packed into 16 bytes, longer texts have a heap block of their own.
-/// Immutable.
+/// A twin id in 24 bytes, as a million rows keep it: up to 23 bytes of text lie inside, a UUID in
+/// its canonical lower-case form is packed into 16 bytes, longer texts have a heap block of their
+/// own. Immutable.
 class compact_id {
 public:
   static constexpr std::size_t inline_max = 23;

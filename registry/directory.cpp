@@ -1,9 +1,9 @@
 #include "registry/directory.hpp"
 
 #define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "messages/error.hpp"
+
+#include <xxhash.h>
 
 namespace gemel {
 
@@ -115,7 +115,8 @@ void directory::stripe::shift_back(std::size_t hole) noexcept {
 }
 
 directory::directory(std::uint64_t seed)
-    : seed_{seed}, stripes_{std::make_unique<stripe[]>(std::size_t{1} << stripe_bits)} {}
+    : seed_{seed}, stripes_{std::make_unique<stripe[]>(std::size_t{1} << stripe_bits)} {
+}
 
 directory::~directory() = default;
 

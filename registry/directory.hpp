@@ -1,5 +1,7 @@
 #pragma once
 
+#include "registry/placement.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -7,8 +9,6 @@
 #include <optional>
 #include <string_view>
 #include <vector>
-
-#include "registry/placement.hpp"
 
 namespace gemel {
 
@@ -23,9 +23,9 @@ struct location {
 };
 
 /// The one place that knows which twins a node has: id -> cell and row. Any thread may call any
-/// function. Readers write nothing and never block a writer: they read optimistically and look again
-/// when a writer was at work (seqlock; Boehm, "Can seqlocks get along with programming language
-/// memory models?", 2012).
+/// function. Readers write nothing and never block a writer: they read optimistically and look
+/// again when a writer was at work (seqlock; Boehm, "Can seqlocks get along with programming
+/// language memory models?", 2012).
 ///
 /// Ids are known by 82 bits of a hash with a secret seed. That two of ten million ids ever share
 /// them has a chance of 10^-11; an owner that reads the row compares the whole id.

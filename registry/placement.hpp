@@ -1,9 +1,9 @@
 #pragma once
 
+#include "messages/limits.hpp"
+
 #include <cstdint>
 #include <string_view>
-
-#include "messages/limits.hpp"
 
 namespace gemel {
 

@@ -1,5 +1,9 @@
 #pragma once
 
+#include "registry/symbols.hpp"
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -7,15 +11,11 @@
 #include <span>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
-#include "registry/symbols.hpp"
-
 namespace gemel {
 
 /// Which property lies in which slot of a twin's row. Twins of one type that got the same keys in
-/// the same order share one shape, so that a row holds values and stamps only. Source: the "maps" of
-/// Self (Chambers, Ungar, Lee 1989), known as hidden classes.
+/// the same order share one shape, so that a row holds values and stamps only. Source: the "maps"
+/// of Self (Chambers, Ungar, Lee 1989), known as hidden classes.
 class shape {
 public:
   static constexpr std::uint32_t no_slot = UINT32_MAX;

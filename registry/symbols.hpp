@@ -1,5 +1,9 @@
 #pragma once
 
+#include "messages/error.hpp"
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -8,10 +12,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <boost/unordered/unordered_flat_map.hpp>
-
-#include "messages/error.hpp"
 
 namespace gemel {
 

@@ -1,18 +1,18 @@
 #pragma once
 
-#include <string_view>
+#include "messages/error.hpp"
+#include "runtime/node.hpp"
 
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 
-#include "messages/error.hpp"
-#include "runtime/node.hpp"
+#include <string_view>
 
 namespace gemel {
 
 /// For programs with CAF actors of their own in a node's process; the only installed header of the
-/// runtime that names CAF. Which messages a twin takes stands in actors/protocol.hpp; actors/caf.hpp
-/// makes frames known to CAF.
+/// runtime that names CAF. Which messages a twin takes stands in actors/protocol.hpp;
+/// actors/caf.hpp makes frames known to CAF.
 struct caf_access {
   /// The node's actor system; ends with the node, so give all handles back before `node::stop`.
   static caf::actor_system& system(node& of);

@@ -1,17 +1,17 @@
 #include "runtime/client.hpp"
 
+#include "actors/caf.hpp"
+#include "runtime/adapters/machine.hpp"
+#include "runtime/config.hpp"
+
+#include <caf/io/middleman.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <vector>
-
-#include <caf/io/middleman.hpp>
-
-#include "actors/caf.hpp"
-#include "runtime/adapters/machine.hpp"
-#include "runtime/config.hpp"
 
 namespace gemel {
 
@@ -24,9 +24,9 @@ struct place {
 
 result<place> parse_endpoint(std::string_view text) {
   auto bad = [&] {
-    return fail(errc::bad_value,
-                "'" + std::string{text} + "' is no endpoint; expected host:port, for example "
-                                          "127.0.0.1:7433 or [::1]:7433");
+    return fail(errc::bad_value, "'" + std::string{text}
+                                     + "' is no endpoint; expected host:port, for example "
+                                       "127.0.0.1:7433 or [::1]:7433");
   };
   auto host = text;
   auto port_text = std::string_view{};
@@ -153,38 +153,37 @@ caf::behavior sink_actor(caf::event_based_actor* self, std::shared_ptr<session_t
   auto session = std::make_shared<caf::actor>();
   self->set_down_handler([shared](caf::down_msg&) { shared->lost(); });
   return {
-    [self, session](const caf::actor& opened) {
-      *session = opened;
-      self->monitor(opened);
-    },
-    [self, shared, session](answer_atom, std::uint64_t number, frame& asked) {
-      self->request(*session, caf::infinite, std::move(asked))
-        .then([shared, number](frame& answer) { shared->answer(number, std::move(answer)); },
-              [shared, number](const caf::error&) {
-                shared->answer(number, session_table::link_broke());
-              });
-    },
-    [shared, session](event_atom, const frame& events) {
-      if (!events || !events.message().isEvents())
-        return;
-      if (auto callback = shared->find_or_keep(events)) {
-        event_batch batch{events};
-        (*callback)(batch);
-        grant(*session, batch);
-      }
-    },
-    [self, session](close_atom) {
-      *session = nullptr;
-      self->quit();
-    },
+      [self, session](const caf::actor& opened) {
+        *session = opened;
+        self->monitor(opened);
+      },
+      [self, shared, session](answer_atom, std::uint64_t number, frame& asked) {
+        self->request(*session, caf::infinite, std::move(asked))
+            .then([shared, number](frame& answer) { shared->answer(number, std::move(answer)); },
+                  [shared, number](const caf::error&) {
+                    shared->answer(number, session_table::link_broke());
+                  });
+      },
+      [shared, session](event_atom, const frame& events) {
+        if (!events || !events.message().isEvents())
+          return;
+        if (auto callback = shared->find_or_keep(events)) {
+          event_batch batch{events};
+          (*callback)(batch);
+          grant(*session, batch);
+        }
+      },
+      [self, session](close_atom) {
+        *session = nullptr;
+        self->quit();
+      },
   };
 }
 
 } // namespace
 
 struct client::parts {
-  explicit parts(const options& asked)
-      : wanted{asked}, config{{1, true, false}}, system{config} {}
+  explicit parts(const options& asked) : wanted{asked}, config{{1, true, false}}, system{config} {}
   ~parts() {
     if (sink)
       caf::anon_send(sink, close_atom::value);
@@ -208,31 +207,32 @@ result<void> client::parts::open(const place& where) {
   auto door = system.middleman().remote_actor(where.host, where.port);
   if (!door)
     return fail(errc::incompatible, "what listens on " + at + " is no gemel node of this protocol ("
-                                      + system.render(door.error()) + ")");
+                                        + system.render(door.error()) + ")");
   sink = system.spawn(sink_actor, shared);
   caf::scoped_actor self{system};
   result<void> opened = fail(errc::unreachable, at);
   self->request(*door, wanted.patience, make_hello(wanted.program), sink)
-    .receive(
-      [&](const frame& welcome, const caf::actor& answered) {
-        auto reply = welcome.message().getReply();
-        if (reply.isWelcome() && answered) {
-          node = text_of(reply.getWelcome().getNode());
-          session = answered;
-          opened = {};
-        } else if (reply.isError()) {
-          opened = tl::unexpected<error>(read_error(reply.getError()));
-        }
-      },
-      [&](const caf::error& why) {
-        opened = fail(errc::unreachable, at + ": " + system.render(why));
-      });
+      .receive(
+          [&](const frame& welcome, const caf::actor& answered) {
+            auto reply = welcome.message().getReply();
+            if (reply.isWelcome() && answered) {
+              node = text_of(reply.getWelcome().getNode());
+              session = answered;
+              opened = {};
+            } else if (reply.isError()) {
+              opened = tl::unexpected<error>(read_error(reply.getError()));
+            }
+          },
+          [&](const caf::error& why) {
+            opened = fail(errc::unreachable, at + ": " + system.render(why));
+          });
   if (opened)
     caf::anon_send(sink, session);
   return opened;
 }
 
-client::client(std::unique_ptr<parts> made) : parts_{std::move(made)} {}
+client::client(std::unique_ptr<parts> made) : parts_{std::move(made)} {
+}
 
 client::~client() = default;
 

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "runtime/twin_api.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "runtime/twin_api.hpp"
 
 namespace gemel {
 

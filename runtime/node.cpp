@@ -1,14 +1,5 @@
 #include "runtime/node.hpp"
 
-#include <array>
-#include <atomic>
-#include <future>
-#include <map>
-#include <mutex>
-#include <vector>
-
-#include <caf/io/middleman.hpp>
-
 #include "actors/cell_actor.hpp"
 #include "actors/session_actor.hpp"
 #include "actors/twin_actor.hpp"
@@ -16,6 +7,15 @@
 #include "runtime/adapters/system_clock.hpp"
 #include "runtime/caf_access.hpp"
 #include "runtime/version.hpp"
+
+#include <caf/io/middleman.hpp>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <map>
+#include <mutex>
+#include <vector>
 
 namespace gemel {
 
@@ -45,8 +45,7 @@ ingress::options ingress_options(const node_config& config, std::uint32_t cells,
   made.cells = cells;
   made.seed = seed;
   made.subscriptions_max = config.limits.subscriptions_max;
-  made.subscriber_backlog_max =
-    static_cast<std::uint32_t>(config.limits.subscriber_backlog_max);
+  made.subscriber_backlog_max = static_cast<std::uint32_t>(config.limits.subscriber_backlog_max);
   made.page_rows_max = static_cast<std::uint32_t>(config.limits.page_rows_max);
   made.node = config.node.id;
   made.program = "gemel " + std::string{version};
@@ -78,8 +77,8 @@ struct node::parts {
   request_counter* enter() {
     const char on_stack = 0;
     constexpr unsigned stack_shift = 16;
-    auto& mine = under_way[(reinterpret_cast<std::uintptr_t>(&on_stack) >> stack_shift)
-                           % under_way.size()];
+    auto& mine =
+        under_way[(reinterpret_cast<std::uintptr_t>(&on_stack) >> stack_shift) % under_way.size()];
     mine.open.fetch_add(1, std::memory_order_seq_cst);
     if (!stopping.load(std::memory_order_seq_cst))
       return &mine;
@@ -123,33 +122,34 @@ std::uint32_t workers_of(const node_config& config) {
 } // namespace
 
 node::parts::parts(node_options wanted)
-    : options{std::move(wanted)},
-      workers{workers_of(options.config)},
-      cell_count{cells_of(options.config, core_count())},
-      seed{options.config.node.seed != 0 ? options.config.node.seed : system_entropy()},
-      directory{seed},
-      supervision{supervision_of(options.config)},
-      config{{workers, options.listen, false}},
-      system{config},
-      twins{system, {}, {}, {}},
-      addresses{twins},
-      world{symbols,     directory,  addresses,
-            options.behaviors, supervision, cell_count,
-            cell_limits_of(options.config),
-            [this](cell_id to, frame message) {
-              runners[static_cast<std::size_t>(to)]->push_ordered(
-                control_message{std::move(message)});
-            }} {}
+    : options{std::move(wanted)}, workers{workers_of(options.config)},
+      cell_count{cells_of(options.config, core_count())}, seed{options.config.node.seed != 0
+                                                                   ? options.config.node.seed
+                                                                   : system_entropy()},
+      directory{seed}, supervision{supervision_of(options.config)},
+      config{{workers, options.listen, false}}, system{config}, twins{system, {}, {}, {}},
+      addresses{twins}, world{symbols,
+                              directory,
+                              addresses,
+                              options.behaviors,
+                              supervision,
+                              cell_count,
+                              cell_limits_of(options.config),
+                              [this](cell_id to, frame message) {
+                                runners[static_cast<std::size_t>(to)]->push_ordered(
+                                    control_message{std::move(message)});
+                              }} {
+}
 
 void node::parts::start_cells() {
-  cell_runner::options limits{{options.config.limits.cell_queue_items_max,
-                               options.config.limits.cell_queue_bytes_max}};
+  cell_runner::options limits{
+      {options.config.limits.cell_queue_items_max, options.config.limits.cell_queue_bytes_max}};
   cell_actors.resize(cell_count);
   std::vector<cell_runner*> cells;
   for (std::uint32_t i = 0; i < cell_count; ++i) {
     runners.push_back(std::make_unique<cell_runner>(
-      cell_id{static_cast<std::uint16_t>(i)}, world, limits, clock,
-      [this, i] { cell_actors[i]->enqueue(nullptr, caf::make_message_id(), wake, nullptr); }));
+        cell_id{static_cast<std::uint16_t>(i)}, world, limits, clock,
+        [this, i] { cell_actors[i]->enqueue(nullptr, caf::make_message_id(), wake, nullptr); }));
     cells.push_back(runners.back().get());
     cell_actors[i] = system.spawn(cell_actor, runners.back().get());
   }
@@ -168,8 +168,8 @@ result<void> node::parts::listen() {
   auto port = system.middleman().publish(door, where.port, where.address.c_str(), true);
   if (!port)
     return fail(errc::io_failed, "cannot listen on " + where.address + ":"
-                                   + std::to_string(where.port) + ": "
-                                   + system.render(port.error()));
+                                     + std::to_string(where.port) + ": "
+                                     + system.render(port.error()));
   bool is_v6 = where.address.find(':') != std::string::npos;
   endpoint = (is_v6 ? "[" + where.address + "]" : where.address) + ":" + std::to_string(*port);
   return {};
@@ -224,7 +224,8 @@ void node::parts::stop() {
   runners.clear();
 }
 
-node::node(std::unique_ptr<parts> made) : parts_{std::move(made)} {}
+node::node(std::unique_ptr<parts> made) : parts_{std::move(made)} {
+}
 
 node::~node() {
   stop();
@@ -281,8 +282,8 @@ result<subscription_id> node::subscribe(const subscription_request& asked,
   if (counter == nullptr)
     return fail(errc::stopping, "the node is stopping");
   auto subscriber = parts_->system.spawn(
-    subscriber_actor, parts_->in.get(),
-    [callback = std::move(callback)](const frame& events) { callback(event_batch{events}); });
+      subscriber_actor, parts_->in.get(),
+      [callback = std::move(callback)](const frame& events) { callback(event_batch{events}); });
   auto deliver = [subscriber](frame events) {
     caf::anon_send(subscriber, event_atom::value, std::move(events));
   };
@@ -323,11 +324,11 @@ result<caf::actor> caf_access::twin(node& of, std::string_view id) {
   if (auto where = p.directory.find(id)) {
     std::promise<void> looked;
     p.runners[static_cast<std::size_t>(where->cell)]->push_ordered(
-      cell_job{[&](cell& c, const moment&) {
-        if (c.holds(where->row, id))
-          found = handle_of(c.row(where->row).address);
-        looked.set_value();
-      }});
+        cell_job{[&](cell& c, const moment&) {
+          if (c.holds(where->row, id))
+            found = handle_of(c.row(where->row).address);
+          looked.set_value();
+        }});
     looked.get_future().wait();
   }
   counter->leave();

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-
 #include "actors/batch.hpp"
 #include "actors/behavior.hpp"
 #include "runtime/config.hpp"
 #include "runtime/twin_api.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
 
 namespace gemel {
 

@@ -1,9 +1,9 @@
 #include "runtime/twin_api.hpp"
 
+#include "messages/replies.hpp"
+
 #include <future>
 #include <memory>
-
-#include "messages/replies.hpp"
 
 namespace gemel {
 
@@ -32,7 +32,7 @@ frame twin_api::ask(frame asked) {
   request(std::move(asked), [answer](frame content) { answer->set_value(std::move(content)); });
   if (waiting.wait_for(patience_) != std::future_status::ready)
     return make_error_reply(
-      {errc::timed_out, "no answer within " + std::to_string(patience_.count()) + " ms"});
+        {errc::timed_out, "no answer within " + std::to_string(patience_.count()) + " ms"});
   return waiting.get();
 }
 
@@ -99,8 +99,8 @@ result<void> twin_api::remove(std::string_view id, child_policy children) {
 
 result<void> twin_api::move(std::string_view id, lifecycle_trigger trigger) {
   std::string text{id};
-  return nothing(expect_outcome(
-    ask(make_lifecycle(std::span{&text, 1}, static_cast<std::uint8_t>(trigger)))));
+  return nothing(
+      expect_outcome(ask(make_lifecycle(std::span{&text, 1}, static_cast<std::uint8_t>(trigger)))));
 }
 
 result<stats_record> twin_api::stats() {

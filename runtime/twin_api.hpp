@@ -1,5 +1,11 @@
 #pragma once
 
+#include "actors/ports.hpp"
+#include "messages/event_batch.hpp"
+#include "messages/records.hpp"
+#include "messages/requests.hpp"
+#include "registry/lifecycle.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -9,26 +15,20 @@
 #include <string_view>
 #include <vector>
 
-#include "actors/ports.hpp"
-#include "messages/event_batch.hpp"
-#include "messages/records.hpp"
-#include "messages/requests.hpp"
-#include "registry/lifecycle.hpp"
-
 namespace gemel {
 
 /// Number of a subscription at one node.
 enum class subscription_id : std::uint64_t {};
 
 /// Called with each batch of events, one call at a time for each subscription, from a thread of the
-/// runtime. May block: it slows nobody but itself; once `limits.subscriber_backlog_max` events wait,
-/// further ones are left out and counted in `event_batch::missed`.
+/// runtime. May block: it slows nobody but itself; once `limits.subscriber_backlog_max` events
+/// wait, further ones are left out and counted in `event_batch::missed`.
 using event_callback = std::function<void(const event_batch&)>;
 
 /// What a program can ask of twins, the same for a node inside the process (`node`) and a running
 /// one elsewhere (`client`). Every function may be called from any thread but those of a behaviour.
-/// The waiting functions return when the answer is there: a write is applied then, and seen by every
-/// read that is asked for later. errc::timed_out after `patience()`, errc::stopping or
+/// The waiting functions return when the answer is there: a write is applied then, and seen by
+/// every read that is asked for later. errc::timed_out after `patience()`, errc::stopping or
 /// errc::unreachable when the node goes away.
 class twin_api {
 public:

@@ -1,8 +1,8 @@
 #include "actors/detail/behavior_context.hpp"
 
-#include <algorithm>
-
 #include "messages/names.hpp"
+
+#include <algorithm>
 
 namespace gemel {
 
@@ -14,7 +14,7 @@ std::string printable(std::string_view thrown) {
   std::string text{thrown.substr(0, bytes_max)};
   if (!is_utf8(text))
     std::replace_if(
-      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7e; }, '?');
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7e; }, '?');
   return text;
 }
 

@@ -1,15 +1,15 @@
 #pragma once
 
+#include "actors/cell.hpp"
+
 #include <optional>
 #include <stdexcept>
 #include <string>
 
-#include "actors/cell.hpp"
-
 namespace gemel {
 
-/// One call of a behaviour: lends it its twin, and catches what it throws. This is the edge at which
-/// an exception of foreign code becomes a crash of one twin.
+/// One call of a behaviour: lends it its twin, and catches what it throws. This is the edge at
+/// which an exception of foreign code becomes a crash of one twin.
 class cell::behavior_context final : public twin_context {
 public:
   behavior_context(cell& owner, std::uint32_t index, hybrid_time at, const moment& now)

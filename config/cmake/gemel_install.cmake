@@ -18,7 +18,7 @@ foreach(folder IN LISTS folders)
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gemel/${folder}
           FILES_MATCHING
           PATTERN "*.hpp" PATTERN "*.capnp"
-          PATTERN "detail" EXCLUDE PATTERN "adapters" EXCLUDE)
+          PATTERN "detail" EXCLUDE PATTERN "adapters" EXCLUDE PATTERN "program" EXCLUDE)
 endforeach()
 install(DIRECTORY "${GEMEL_GENERATED_DIR}/"
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gemel

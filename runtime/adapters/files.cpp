@@ -113,6 +113,11 @@ private:
 
 } // namespace
 
+bool is_regular_file(const std::string& path) {
+  struct stat about {};
+  return ::stat(path.c_str(), &about) == 0 && S_ISREG(about.st_mode);
+}
+
 result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
   std::string text;
   auto fits = true;

@@ -10,6 +10,9 @@
 /// Reading files of the machine. Blocks: not for handlers of actors.
 namespace gemel {
 
+/// Whether `path` is an ordinary file, which can be read twice; no pipe, device or folder.
+bool is_regular_file(const std::string& path);
+
 /// The whole file.
 /// @returns errc::io_failed with the path and the system's words if it is absent, a directory or
 ///          not readable; errc::limit_reached if it has more than `bytes_max` bytes.

@@ -1,5 +1,11 @@
 #include "runtime/adapters/machine.hpp"
 
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -7,12 +13,6 @@
 #include <memory>
 #include <random>
 #include <thread>
-
-#include <fcntl.h>
-#include <netdb.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 namespace gemel {
 
@@ -64,8 +64,8 @@ result<void> probe_address(const addrinfo& address, const std::string& place,
     return fail(errc::unreachable, place + ": " + std::strerror(errno));
   pollfd waiting{s.get(), POLLOUT, 0};
   if (poll(&waiting, 1, static_cast<int>(timeout.count())) == 0)
-    return fail(errc::timed_out, place + " did not answer within "
-                                   + std::to_string(timeout.count()) + " ms");
+    return fail(errc::timed_out,
+                place + " did not answer within " + std::to_string(timeout.count()) + " ms");
   int why = 0;
   socklen_t size = sizeof why;
   if (getsockopt(s.get(), SOL_SOCKET, SO_ERROR, &why, &size) != 0)

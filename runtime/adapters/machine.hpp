@@ -1,10 +1,10 @@
 #pragma once
 
+#include "messages/error.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
-
-#include "messages/error.hpp"
 
 /// What only the machine can tell.
 namespace gemel {

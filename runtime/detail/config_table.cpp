@@ -304,8 +304,8 @@ tl::expected<std::int64_t, complaint> read_ms(const option& about, const toml_va
     return tl::unexpected(wrong_kind(about, "a duration", content));
   if (auto read = parse_duration(*text))
     return read->count();
-  return tl::unexpected(
-      complaint{errc::bad_value, said(about, "is " + in_quotes(*text)), std::string{duration_form}});
+  return tl::unexpected(complaint{errc::bad_value, said(about, "is " + in_quotes(*text)),
+                                  std::string{duration_form}});
 }
 
 verdict take_ms(const option& about, const toml_value& content, std::int64_t& ms) {
@@ -337,7 +337,8 @@ requires(std::is_enum_v<Enum>) verdict
   if (found == about.choices.end()) {
     auto near = nearest_word(*text, about.choices);
     auto guess = near.empty() ? "" : "did you mean " + in_quotes(near) + "? ";
-    return complaint{errc::bad_value, said(about, "is " + in_quotes(*text)), guess + form_of(about)};
+    return complaint{errc::bad_value, said(about, "is " + in_quotes(*text)),
+                     guess + form_of(about)};
   }
   *place = static_cast<Enum>(found - about.choices.begin());
   return {};

@@ -5,15 +5,15 @@
 // hold: the node goes on, names the fault to whoever is still there, and keeps nothing of a session
 // that ended.
 
-#include <caf/io/middleman.hpp>
-#include <caf/io/network/test_multiplexer.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
-
 #include "actors/cell_actor.hpp"
 #include "actors/session_actor.hpp"
 #include "actors/twin_actor.hpp"
 #include "messages/requests.hpp"
 #include "tests/support/catch.hpp"
+
+#include <caf/io/middleman.hpp>
+#include <caf/io/network/test_multiplexer.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
 
 using namespace gemel;
 
@@ -36,10 +36,10 @@ struct simulated_system {
 
   caf_config config{simulated()};
   caf::actor_system system{config};
-  caf::scheduler::test_coordinator& scheduler
-    = dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
-  caf::io::network::test_multiplexer& network
-    = dynamic_cast<caf::io::network::test_multiplexer&>(system.middleman().backend());
+  caf::scheduler::test_coordinator& scheduler =
+      dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
+  caf::io::network::test_multiplexer& network =
+      dynamic_cast<caf::io::network::test_multiplexer&>(system.middleman().backend());
 };
 
 // A node's actors on a simulated system.
@@ -47,9 +47,9 @@ struct simulated_door : simulated_system {
   simulated_door() {
     cell_runner::options limits{{limits::cell_queue_items_max, limits::cell_queue_bytes_max}};
     for (std::uint16_t i = 0; i < 2; ++i) {
-      runners.push_back(std::make_unique<cell_runner>(
-        cell_id{i}, world, limits, clock,
-        [this, i] { caf::anon_send(cells[i], wake_atom::value); }));
+      runners.push_back(std::make_unique<cell_runner>(cell_id{i}, world, limits, clock, [this, i] {
+        caf::anon_send(cells[i], wake_atom::value);
+      }));
       twins.cells.push_back(runners.back().get());
       cells.push_back(system.spawn(cell_actor, runners.back().get()));
     }
@@ -83,10 +83,16 @@ struct simulated_door : simulated_system {
   supervision_table supervision;
   twin_actor_context twins{system, {}, {}, {}};
   twin_actor_addresses addresses{twins};
-  cell_environment world{names, twin_directory, addresses, behaviors, supervision, 2, {},
+  cell_environment world{names,
+                         twin_directory,
+                         addresses,
+                         behaviors,
+                         supervision,
+                         2,
+                         {},
                          [this](cell_id to, frame message) {
                            runners[static_cast<std::size_t>(to)]->push_ordered(
-                             control_message{std::move(message)});
+                               control_message{std::move(message)});
                          }};
   std::vector<std::unique_ptr<cell_runner>> runners;
   std::vector<caf::actor> cells;
@@ -108,25 +114,25 @@ struct program : simulated_system {
   caf::actor self = system.spawn([got = got](caf::event_based_actor* me) -> caf::behavior {
     ignore_unknown(me);
     return {
-      [got, me](const caf::actor& door) {
-        me->request(door, caf::infinite, make_hello("test"), caf::actor{me})
-          .then([got](const frame& welcome, const caf::actor& session) {
-            got->answers.push_back(welcome);
-            got->session = session;
-          });
-      },
-      [got, me](const frame& ask) {
-        me->request(got->session, caf::infinite, ask)
-          .then([got](const frame& answer) { got->answers.push_back(answer); },
-                [got, me](const caf::error& why) {
-                  got->errors.push_back(me->system().render(why));
-                });
-      },
-      [got](event_atom, const frame& events) { got->events.push_back(events); },
-      [me, got](close_atom) {
-        got->session = nullptr;
-        me->quit();
-      },
+        [got, me](const caf::actor& door) {
+          me->request(door, caf::infinite, make_hello("test"), caf::actor{me})
+              .then([got](const frame& welcome, const caf::actor& session) {
+                got->answers.push_back(welcome);
+                got->session = session;
+              });
+        },
+        [got, me](const frame& ask) {
+          me->request(got->session, caf::infinite, ask)
+              .then([got](const frame& answer) { got->answers.push_back(answer); },
+                    [got, me](const caf::error& why) {
+                      got->errors.push_back(me->system().render(why));
+                    });
+        },
+        [got](event_atom, const frame& events) { got->events.push_back(events); },
+        [me, got](close_atom) {
+          got->session = nullptr;
+          me->quit();
+        },
     };
   });
 
@@ -207,10 +213,10 @@ TEST_CASE("every double crosses a link unchanged", "[fault][actors]") {
   // CAF 0.17 itself loops for ever on an infinity and turns NaN into -1.
   linked both;
   REQUIRE(expect_outcome(both.ask(make_create(one_machine()))));
-  for (double number : {std::numeric_limits<double>::infinity(),
-                        -std::numeric_limits<double>::infinity(),
-                        std::numeric_limits<double>::quiet_NaN(), -0.0,
-                        std::numeric_limits<double>::denorm_min()}) {
+  for (double number :
+       {std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(),
+        std::numeric_limits<double>::quiet_NaN(), -0.0,
+        std::numeric_limits<double>::denorm_min()}) {
     std::array<property_ref, 1> set = {{{"temperature", number}}};
     REQUIRE(expect_outcome(both.ask(make_update("m", set)))->applied == 1);
     auto page = expect_page(both.ask(make_get(std::vector<std::string>{"m"})));

@@ -1,10 +1,10 @@
 // A real node on CAF's workers, used as an embedding program would.
 
-#include <atomic>
-#include <future>
-
 #include "runtime/gemel.hpp"
 #include "tests/support/catch.hpp"
+
+#include <atomic>
+#include <future>
 
 using namespace gemel;
 
@@ -25,7 +25,7 @@ TEST_CASE("a node creates, updates, reads and deletes twins", "[integration][run
   auto hall = in->create({.type = "hall", .properties = {{"name", "Hall 3"}}});
   REQUIRE(hall);
   auto made = in->create(
-    {.id = "press-7", .type = "machine", .parent = *hall, .properties = {{"temperature", 68.5}}});
+      {.id = "press-7", .type = "machine", .parent = *hall, .properties = {{"temperature", 68.5}}});
   REQUIRE(made);
   CHECK(*made == "press-7");
   REQUIRE(in->update("press-7", {{"temperature", 71.0}, {"status", "cutting"}}));
@@ -53,8 +53,8 @@ TEST_CASE("of twenty writers that expect one version exactly one wins", "[integr
     in->request(make_update(std::span{&change, 1}), [&answer](frame reply) {
       auto what = expect_outcome(reply);
       answer.set_value(what && what->applied == 1
-                         ? result<void>{}
-                         : fail(what ? what->failures.at(0).why.code : what.error().code));
+                           ? result<void>{}
+                           : fail(what ? what->failures.at(0).why.code : what.error().code));
     });
   }
   int won = 0;
@@ -71,11 +71,11 @@ TEST_CASE("a subscriber gets old and new values of what it asked for", "[integra
   auto in = start_small();
   for (int i = 0; i < 10; ++i)
     REQUIRE(in->create(
-      {.id = "m" + std::to_string(i), .type = "machine", .properties = {{"temperature", 60.0}}}));
+        {.id = "m" + std::to_string(i), .type = "machine", .properties = {{"temperature", 60.0}}}));
   std::promise<twin_event> got;
   std::atomic<int> calls{0};
-  auto subscribed
-    = in->subscribe({.type = "machine", .where = "temperature > 85"}, [&](const event_batch& b) {
+  auto subscribed =
+      in->subscribe({.type = "machine", .where = "temperature > 85"}, [&](const event_batch& b) {
         if (calls.fetch_add(1) == 0)
           got.set_value(b[0].record());
       });
@@ -107,7 +107,7 @@ TEST_CASE("queries see every acknowledged write and page over all cells",
   CHECK(made->applied == 1'000);
   CHECK(in->count({.type = "machine", .where = "temperature >= 90"}).value() == 200);
   auto all = in->query_all(
-    {.type = "machine", .where = "temperature >= 90", .order_by = "temperature", .limit = 7});
+      {.type = "machine", .where = "temperature >= 90", .order_by = "temperature", .limit = 7});
   REQUIRE(all);
   CHECK(all->size() == 200);
   CHECK(std::is_sorted(all->begin(), all->end(), [](const auto& a, const auto& b) {
@@ -143,14 +143,12 @@ TEST_CASE("a client does all that a node does, over a link", "[integration][runt
   auto id = (*far)->create({.type = "machine", .properties = {{"temperature", 68.5}}});
   REQUIRE(id);
   std::promise<std::string> seen;
-  auto subscribed = (*far)->subscribe({.ids = {*id}}, [&](const event_batch& b) {
-    seen.set_value(std::string{b[0].id()});
-  });
+  auto subscribed = (*far)->subscribe(
+      {.ids = {*id}}, [&](const event_batch& b) { seen.set_value(std::string{b[0].id()}); });
   REQUIRE(subscribed);
   REQUIRE((*far)->update(*id, {{"temperature", std::numeric_limits<double>::infinity()}}));
   CHECK(seen.get_future().get() == *id);
-  CHECK((*in)->get(*id)->find("temperature")->as_real()
-        == std::numeric_limits<double>::infinity());
+  CHECK((*in)->get(*id)->find("temperature")->as_real() == std::numeric_limits<double>::infinity());
   CHECK((*far)->update("none", {{"a", 1}}).error().code == errc::twin_not_found);
   CHECK((*far)->update("bad/id", {{"a", 1}}).error().code == errc::bad_name);
   std::promise<void> lost;

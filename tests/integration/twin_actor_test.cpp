@@ -1,10 +1,10 @@
 // A twin is a true CAF actor: any actor can send to its address, monitor it and link to it.
 
-#include <caf/scoped_actor.hpp>
-
 #include "actors/caf.hpp"
 #include "runtime/caf_access.hpp"
 #include "tests/support/catch.hpp"
+
+#include <caf/scoped_actor.hpp>
 
 using namespace gemel;
 
@@ -32,26 +32,26 @@ TEST_CASE("a twin's address answers updates and gets", "[integration][actors]") 
   caf::scoped_actor self{caf_access::system(*in)};
   std::array<property_ref, 1> set = {{{"n", 2}}};
   self->request(*twin, caf::infinite, make_update("t", set))
-    .receive([](const frame& reply) { CHECK(expect_outcome(reply)->applied == 1); },
-             [](const caf::error&) { FAIL("no answer"); });
+      .receive([](const frame& reply) { CHECK(expect_outcome(reply)->applied == 1); },
+               [](const caf::error&) { FAIL("no answer"); });
   self->request(*twin, caf::infinite, get_nothing())
-    .receive(
-      [](const frame& reply) {
-        auto page = expect_page(reply);
-        REQUIRE(page);
-        CHECK(page->twins.at(0).id == "t");
-        CHECK(*page->twins.at(0).find("n") == value{2});
-      },
-      [](const caf::error&) { FAIL("no answer"); });
+      .receive(
+          [](const frame& reply) {
+            auto page = expect_page(reply);
+            REQUIRE(page);
+            CHECK(page->twins.at(0).id == "t");
+            CHECK(*page->twins.at(0).find("n") == value{2});
+          },
+          [](const caf::error&) { FAIL("no answer"); });
   self->request(*twin, caf::infinite, make_update("another", set))
-    .receive(
-      [](const frame& reply) {
-        CHECK(expect_outcome(reply)->failures.at(0).why.code == errc::twin_not_found);
-      },
-      [](const caf::error&) { FAIL("no answer"); });
+      .receive(
+          [](const frame& reply) {
+            CHECK(expect_outcome(reply)->failures.at(0).why.code == errc::twin_not_found);
+          },
+          [](const caf::error&) { FAIL("no answer"); });
   self->request(*twin, caf::infinite, std::string{"what is this"})
-    .receive([](const frame&) { FAIL("an answer"); },
-             [](const caf::error& why) { CHECK(why == caf::sec::unexpected_message); });
+      .receive([](const frame&) { FAIL("an answer"); },
+               [](const caf::error& why) { CHECK(why == caf::sec::unexpected_message); });
 }
 
 TEST_CASE("who monitors a twin hears when it is deleted, and later messages bounce",
@@ -65,8 +65,8 @@ TEST_CASE("who monitors a twin hears when it is deleted, and later messages boun
   REQUIRE(in->remove("t"));
   self->receive([&](const caf::down_msg& down) { CHECK(down.source == twin->address()); });
   self->request(*twin, caf::infinite, get_nothing())
-    .receive([](const frame&) { FAIL("an answer"); },
-             [](const caf::error& why) { CHECK(why == caf::sec::request_receiver_down); });
+      .receive([](const frame&) { FAIL("an answer"); },
+               [](const caf::error& why) { CHECK(why == caf::sec::request_receiver_down); });
   self->monitor(*twin);
   self->receive([&](const caf::down_msg& down) { CHECK(down.source == twin->address()); });
 }
@@ -88,13 +88,13 @@ TEST_CASE("who is linked to a twin ends with it, and who unlinked does not",
   auto unlinked = system.spawn(idle, *twin, true);
   caf::scoped_actor self{system};
   for (const auto& one : {linked, unlinked})
-    self->request(one, caf::infinite, 1).receive([](int n) { CHECK(n == 2); },
-                                                 [](const caf::error&) { FAIL("no answer"); });
+    self->request(one, caf::infinite, 1)
+        .receive([](int n) { CHECK(n == 2); }, [](const caf::error&) { FAIL("no answer"); });
   self->monitor(linked);
   REQUIRE(in->remove("t"));
   self->receive([&](const caf::down_msg& down) { CHECK(down.source == linked.address()); });
   self->request(unlinked, caf::infinite, 1)
-    .receive([](int n) { CHECK(n == 2); }, [](const caf::error&) { FAIL("it ended"); });
+      .receive([](int n) { CHECK(n == 2); }, [](const caf::error&) { FAIL("it ended"); });
   caf::anon_send_exit(unlinked, caf::exit_reason::user_shutdown);
 }
 
