@@ -55,7 +55,7 @@ std::size_t cell::run(work& item, const moment& now) {
     return 1;
   }
   if (auto* control = std::get_if<control_message>(&item)) {
-    run_control(control->message.message().getControl(), now);
+    run_control(control->message, now);
     return 1;
   }
   std::get<cell_job>(item).run(*this, now);

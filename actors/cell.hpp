@@ -240,9 +240,10 @@ private:
   void end_removal(const removal& of, const error& why, const moment& now);
 
   // ---- hierarchy (cell_hierarchy.cpp) ----
-  void run_control(wire::Control::Reader control, const moment& now);
+  void run_control(const frame& message, const moment& now);
   std::uint32_t open_group(std::string_view parent, cell_id parent_cell);
-  void answer_open(wire::Control::Reader control);
+  void answer_open(const frame& message);
+  void settle_expected(const std::string& id);
   void group_opened(wire::Control::Reader control, const moment& now);
   void group_close(wire::Control::Reader control, const moment& now);
   void orphan_children(std::uint32_t group, const moment& now);
@@ -301,6 +302,13 @@ private:
   std::vector<std::uint32_t> free_groups_;
   std::unordered_map<std::string, std::uint32_t> group_of_parent_;
   std::size_t parked_creates_ = 0;
+  // Twins whose own creates are parked here, with the `open` messages that ask for them already: in
+  // one batch a child may be as early as its parent, which waits for the grandparent's cell.
+  struct expected_twin {
+    std::size_t creates = 0;
+    std::vector<frame> opens{};
+  };
+  std::unordered_map<std::string, expected_twin> expected_;
   std::uint64_t next_operation_ = 1;
   std::unordered_map<std::uint64_t, removal> removals_;
 

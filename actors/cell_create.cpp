@@ -38,6 +38,7 @@ result<void> cell::create_or_park(const batch_ptr& of, const route& where, const
     if (parked_creates_ >= limits::parked_creates_max)
       return fail(errc::overloaded, "too many creates wait for their parents");
     ++parked_creates_;
+    ++expected_[of->ids()[where.index]].creates;
     of->open_part();
     g.parked.push_back({of, where});
     parked = true;

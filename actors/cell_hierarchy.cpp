@@ -27,7 +27,8 @@ void write_error(wire::Error::Builder target, const error& why) {
 
 } // namespace
 
-void cell::run_control(wire::Control::Reader control, const moment& now) {
+void cell::run_control(const frame& message, const moment& now) {
+  auto control = message.message().getControl();
   auto parent = std::string{text_of(control.getParent())};
   auto group = [&] {
     auto i = group_of_parent_.find(parent);
@@ -39,7 +40,7 @@ void cell::run_control(wire::Control::Reader control, const moment& now) {
   };
   switch (control.which()) {
   case wire::Control::OPEN:
-    return answer_open(control);
+    return answer_open(message);
   case wire::Control::OPENED:
     return group_opened(control, now);
   case wire::Control::CLOSE:
@@ -89,10 +90,16 @@ std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell) {
   return group;
 }
 
-void cell::answer_open(wire::Control::Reader control) {
+void cell::answer_open(const frame& message) {
+  auto control = message.message().getControl();
   auto parent = text_of(control.getParent());
   auto where = world_.directory.find(parent);
   bool here = where && where->cell == self_ && holds(where->row, parent);
+  if (!here)
+    if (auto coming = expected_.find(std::string{parent}); coming != expected_.end()) {
+      coming->second.opens.push_back(message);
+      return;
+    }
   bool accepts = here && !row_at(where->row).has(twin_row::closing)
                  && row_at(where->row).lifecycle != lifecycle_state::retired;
   auto answer = make_control(parent, self_, 0, [&](wire::Control::Builder c) {
@@ -114,17 +121,27 @@ void cell::answer_open(wire::Control::Reader control) {
   world_.send(cell_id{control.getSender()}, std::move(answer));
 }
 
+/// A parked create of `id` came to its end: answers those who waited for it.
+void cell::settle_expected(const std::string& id) {
+  auto coming = expected_.find(id);
+  GEMEL_CHECK(coming != expected_.end());
+  if (--coming->second.creates > 0)
+    return;
+  auto opens = std::move(coming->second.opens);
+  expected_.erase(coming);
+  for (const auto& open : opens)
+    answer_open(open);
+}
+
 void cell::group_opened(wire::Control::Reader control, const moment& now) {
   auto i = group_of_parent_.find(std::string{text_of(control.getParent())});
   if (i == group_of_parent_.end())
     return;
   auto index = i->second;
   auto& g = *groups_[index];
-  if (g.now != hierarchy_group::state::opening)
-    return;
   auto opened = control.getOpened();
   auto why = read_error(opened.getError());
-  if (why.code == errc::none) {
+  if (g.now == hierarchy_group::state::opening && why.code == errc::none) {
     g.now = hierarchy_group::state::open;
     g.path = text_of(opened.getPath());
     g.depth = opened.getDepth();
@@ -139,11 +156,13 @@ void cell::group_opened(wire::Control::Reader control, const moment& now) {
       use_keys(one.of->message().message().getCreate().getKeys());
       made = create_in(index, one.of, one.where, now);
     }
+    settle_expected(one.of->ids()[one.where.index]);
     if (!made)
       one.of->fail(one.where.index, std::move(made.error()));
     one.of->close_part(made ? 1 : 0);
   }
-  if (why.code != errc::none)
+  // A group that is being closed meanwhile was told to by the same cell, which waits for its end.
+  if (g.now == hierarchy_group::state::opening)
     drop_group(index);
   else
     drop_group_if_empty(index, now);

@@ -181,6 +181,8 @@ void ingress::create(const frame& request, batch::done_function done) {
     auto valid = check_id(id);
     auto where = valid ? place(creates[i], id, in_batch, parent_cell)
                        : result<placed>{tl::unexpected<error>(valid.error())};
+    if (!valid)
+      of->ids().back().clear(); // No id, so none is answered.
     if (!where) {
       of->fail(i, std::move(where.error()));
       continue;

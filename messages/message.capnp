@@ -190,7 +190,7 @@ struct Outcome {
   failures @1 :List(Error);
   # In the order of their index.
   ids @2 :List(TwinId);
-  # Of a create: the id of every entry, also of those that failed.
+  # Of a create: the id of every entry, also of those that failed; empty where there was none.
 }
 
 struct Twin {

@@ -15,9 +15,9 @@ struct caf_access;
 
 /// What a node is started with.
 struct node_options {
-  node_config config;
+  node_config config{};
   /// C++ behaviours by twin type.
-  behavior_table behaviors;
+  behavior_table behaviors{};
   /// Whether other programs can reach it at `config.listen`.
   bool listen = false;
 };

@@ -286,7 +286,11 @@ void checker::subscribe(wire::Subscribe::Reader asked) {
 void checker::outcome(wire::Outcome::Reader answer) {
   each("failures", answer.getFailures(), limits::batch_entries_max,
        [this](auto one) { one_error(one); });
-  ids("ids", answer.getIds());
+  // Empty: the entry was refused for its id.
+  each("ids", answer.getIds(), limits::batch_entries_max, [this](auto one) {
+    if (one.size() > 0)
+      take(check_id(text_of(one)));
+  });
 }
 
 void checker::page(wire::Page::Reader answer) {
