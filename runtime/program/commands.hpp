@@ -1,0 +1,29 @@
+#pragma once
+
+#include "runtime/program/command_line.hpp"
+
+/// The commands, group by group. Each function adds commands to `root`; `context` lives longer.
+namespace gemel {
+
+/// `node` and `check`.
+void add_node_commands(CLI::App& root, program_context& context);
+
+/// `twin` with `create get update delete move`.
+void add_twin_commands(CLI::App& twin, program_context& context);
+
+/// `twin list`.
+void add_list_command(CLI::App& twin, program_context& context);
+
+/// `twin tree`.
+void add_tree_command(CLI::App& twin, program_context& context);
+
+/// `twin watch`.
+void add_watch_command(CLI::App& twin, program_context& context);
+
+/// `query`.
+void add_query_command(CLI::App& root, program_context& context);
+
+/// `stats`.
+void add_stats_command(CLI::App& root, program_context& context);
+
+} // namespace gemel

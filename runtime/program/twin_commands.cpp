@@ -1,0 +1,281 @@
+#include "runtime/adapters/terminal.hpp"
+#include "runtime/program/assignment.hpp"
+#include "runtime/program/commands.hpp"
+#include "runtime/program/display.hpp"
+#include "runtime/program/import.hpp"
+#include "runtime/program/json_text.hpp"
+#include "runtime/program/twin_text.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace gemel {
+
+namespace {
+
+// ---- create ---------------------------------------------------------------------------------
+
+struct create_arguments {
+  new_twin twin;
+  std::vector<std::string> properties;
+  std::string from;
+};
+
+int create_one(const program_context& context, create_arguments& asked) {
+  if (asked.twin.type.empty())
+    return refuse_usage(context, "--type is required (or --from FILE)");
+  auto set = parse_assignments(asked.properties);
+  if (!set) {
+    refuse(context, set.error());
+    return exit_usage;
+  }
+  asked.twin.properties = std::move(*set);
+  auto link = open_link(context);
+  if (!link)
+    return refuse(context, link.error());
+  auto made = (*link)->create(asked.twin);
+  if (!made)
+    return refuse(context, made.error());
+  context.console.out(context.json ? json_object{}.add("id", value{*made}).text() + "\n"
+                                   : printable(*made) + "\n");
+  return exit_ok;
+}
+
+int run_create(const program_context& context, create_arguments& asked) {
+  if (asked.from.empty())
+    return create_one(context, asked);
+  const auto& twin = asked.twin;
+  if (!asked.properties.empty() || !twin.id.empty() || !twin.type.empty() || !twin.parent.empty()
+      || !twin.placement.empty())
+    return refuse_usage(context, "--from takes all from the file: no other option goes with it");
+  return import_twins(context, asked.from);
+}
+
+void add_create_command(CLI::App& twin, program_context& context) {
+  auto asked = std::make_shared<create_arguments>();
+  auto* command = twin.add_subcommand("create", "Create a twin, or all of a file; prints the id");
+  command->add_option("PROPERTY", asked->properties, "PROP=VALUE; VALUE is JSON, else a text")
+      ->type_name("");
+  command->add_option("--id", asked->twin.id, "Its id; without one the node makes a UUID")
+      ->type_name("ID");
+  command->add_option("--type", asked->twin.type, "Its type")->type_name("TYPE");
+  command->add_option("--parent", asked->twin.parent, "Its parent's id; without one it is a root")
+      ->type_name("ID");
+  command->add_option("--placement", asked->twin.placement, "Twins of one key share a shard")
+      ->type_name("KEY");
+  command->add_option("--from", asked->from, "Twins as JSON or JSON lines; - is the input")
+      ->type_name("FILE");
+  add_link_options(*command, context);
+  command->footer("Examples:\n"
+                  "  gemel twin create --id hall-3 --type hall name=\"Hall 3\"\n"
+                  "  gemel twin create --type machine --parent hall-3 temperature=68.5 on=true\n"
+                  "  gemel twin create --from twins.jsonl\n"
+                  "A line of twins.jsonl:\n"
+                  "  {\"id\": \"m1\", \"type\": \"machine\", \"parent\": \"hall-3\", "
+                  "\"properties\": {\"temperature\": 20.5}}");
+  command->callback([&context, asked] {
+    context.action = [&context, asked] { return run_create(context, *asked); };
+  });
+}
+
+// ---- get ------------------------------------------------------------------------------------
+
+std::string found_text(const std::vector<twin_record>& found) {
+  std::string text;
+  for (const auto& twin : found)
+    text += (text.empty() ? "" : "\n") + twin_text(twin);
+  return text;
+}
+
+std::string found_json(const std::vector<twin_record>& found, bool is_list) {
+  if (!is_list)
+    return found.empty() ? std::string{} : twin_json(found.front()) + "\n";
+  json_list made;
+  for (const auto& twin : found)
+    made.add_json(twin_json(twin));
+  return made.text() + "\n";
+}
+
+int run_get(const program_context& context, const std::vector<std::string>& asked) {
+  auto link = open_link(context);
+  if (!link)
+    return refuse(context, link.error());
+  auto code = exit_ok;
+  std::vector<twin_record> found;
+  for (const auto& one : asked) {
+    auto twin = (*link)->get(one);
+    if (twin)
+      found.push_back(std::move(*twin));
+    else
+      code = std::max(code, refuse(context, twin.error()));
+  }
+  context.console.out(context.json ? found_json(found, asked.size() > 1) : found_text(found));
+  return code;
+}
+
+void add_get_command(CLI::App& twin, program_context& context) {
+  auto asked = std::make_shared<std::vector<std::string>>();
+  auto* command = twin.add_subcommand("get", "Print twins with all their properties");
+  command->add_option("ID", *asked, "Ids, or paths such as /hall-3/press-7")
+      ->required()
+      ->type_name("");
+  add_link_options(*command, context);
+  command->footer("Examples:\n"
+                  "  gemel twin get press-7\n"
+                  "  gemel twin get /hall-3/press-7 --json");
+  command->callback([&context, asked] {
+    context.action = [&context, asked] { return run_get(context, *asked); };
+  });
+}
+
+// ---- update ---------------------------------------------------------------------------------
+
+struct update_arguments {
+  twin_update change;
+  std::vector<std::string> properties;
+};
+
+int run_update(const program_context& context, update_arguments& asked) {
+  auto set = parse_assignments(asked.properties);
+  if (!set) {
+    refuse(context, set.error());
+    return exit_usage;
+  }
+  if (set->empty() && asked.change.unset.empty())
+    return refuse_usage(context, "nothing to change: give PROP=VALUE or --unset KEY");
+  asked.change.set = std::move(*set);
+  auto link = open_link(context);
+  if (!link)
+    return refuse(context, link.error());
+  if (auto done = (*link)->update(asked.change); !done)
+    return refuse(context, done.error());
+  context.console.out(context.json
+                          ? json_object{}.add("updated", value{asked.change.id}).text() + "\n"
+                          : "updated " + printable(asked.change.id) + "\n");
+  return exit_ok;
+}
+
+void add_update_command(CLI::App& twin, program_context& context) {
+  auto asked = std::make_shared<update_arguments>();
+  auto* command = twin.add_subcommand("update", "Set properties of a twin, all or none of them");
+  command->add_option("ID", asked->change.id, "The twin's id")->required()->type_name("");
+  command->add_option("PROPERTY", asked->properties, "PROP=VALUE; VALUE is JSON, else a text")
+      ->type_name("");
+  command->add_option("--unset", asked->change.unset, "A property to take away; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("KEY");
+  command->add_option("--if-version", asked->change.if_version, "Only if its version is this one")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  add_link_options(*command, context);
+  command->footer("Examples:\n"
+                  "  gemel twin update press-7 temperature=71.5 status=cutting\n"
+                  "  gemel twin update press-7 limits='{\"low\": 10, \"high\": 85}'\n"
+                  "  gemel twin update press-7 --unset status --if-version 12");
+  command->callback([&context, asked] {
+    context.action = [&context, asked] { return run_update(context, *asked); };
+  });
+}
+
+// ---- delete and move ------------------------------------------------------------------------
+
+// Does `what` to each twin; prints `done` and the id of those it worked for.
+template <class What>
+int for_each_id(const program_context& context, const std::vector<std::string>& ids,
+                const char* done, What what) {
+  auto link = open_link(context);
+  if (!link)
+    return refuse(context, link.error());
+  auto code = exit_ok;
+  json_list changed;
+  for (const auto& id : ids) {
+    if (auto answer = what(**link, id); !answer) {
+      code = std::max(code, refuse(context, answer.error()));
+      continue;
+    }
+    changed.add_json(to_json(value{id}));
+    if (!context.json)
+      context.console.out(done + (" " + printable(id)) + "\n");
+  }
+  if (context.json)
+    context.console.out(json_object{}.add_json(done, changed.text()).text() + "\n");
+  return code;
+}
+
+struct delete_arguments {
+  std::vector<std::string> ids;
+  std::string children = "refuse";
+};
+
+int run_delete(const program_context& context, const delete_arguments& asked) {
+  auto children = asked.children == "cascade"  ? child_policy::cascade
+                  : asked.children == "orphan" ? child_policy::orphan
+                                               : child_policy::refuse;
+  return for_each_id(context, asked.ids, "deleted", [&](client& link, const std::string& id) {
+    return link.remove(id, children);
+  });
+}
+
+// One of these words and no other. Help shows them already.
+CLI::Validator one_of(std::vector<std::string> words) {
+  return CLI::IsMember(std::move(words)).description("");
+}
+
+void add_delete_command(CLI::App& twin, program_context& context) {
+  auto asked = std::make_shared<delete_arguments>();
+  auto* command = twin.add_subcommand("delete", "Delete twins");
+  command->add_option("ID", asked->ids, "Ids")->required()->type_name("");
+  command
+      ->add_option("--children", asked->children,
+                   "A twin with children is refused (the default), or they go too, or become roots")
+      ->check(one_of({"refuse", "cascade", "orphan"}))
+      ->type_name("refuse|cascade|orphan");
+  add_link_options(*command, context);
+  command->footer("Examples:\n"
+                  "  gemel twin delete press-7 press-8\n"
+                  "  gemel twin delete hall-3 --children cascade");
+  command->callback([&context, asked] {
+    context.action = [&context, asked] { return run_delete(context, *asked); };
+  });
+}
+
+struct move_arguments {
+  std::string id;
+  std::string move;
+};
+
+int run_move(const program_context& context, const move_arguments& asked) {
+  auto trigger = lifecycle_trigger_from_string(asked.move);
+  if (!trigger)
+    return refuse(context, trigger.error());
+  return for_each_id(context, {asked.id}, "moved",
+                     [&](client& link, const std::string& id) { return link.move(id, *trigger); });
+}
+
+void add_move_command(CLI::App& twin, program_context& context) {
+  auto asked = std::make_shared<move_arguments>();
+  auto* command = twin.add_subcommand("move", "Move a twin along its lifecycle");
+  command->add_option("ID", asked->id, "The twin's id")->required()->type_name("");
+  command->add_option("MOVE", asked->move, "What to do with it")
+      ->required()
+      ->check(one_of({"activate", "suspend", "resume", "retire", "repair"}))
+      ->type_name("activate|suspend|resume|retire|repair");
+  add_link_options(*command, context);
+  command->footer("Examples:\n"
+                  "  gemel twin move press-7 suspend\n"
+                  "  gemel twin move press-7 repair");
+  command->callback([&context, asked] {
+    context.action = [&context, asked] { return run_move(context, *asked); };
+  });
+}
+
+} // namespace
+
+void add_twin_commands(CLI::App& twin, program_context& context) {
+  add_create_command(twin, context);
+  add_get_command(twin, context);
+  add_update_command(twin, context);
+  add_delete_command(twin, context);
+  add_move_command(twin, context);
+}
+
+} // namespace gemel
