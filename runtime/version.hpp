@@ -4,7 +4,7 @@
 
 namespace gemel {
 
-/// Of this build; equal to the version of the CMake project, which a test checks.
+/// Of this build; equal to the version of the CMake project, which CMake checks.
 inline constexpr std::string_view version = "0.1.0";
 
 } // namespace gemel
