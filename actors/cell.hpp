@@ -203,6 +203,7 @@ private:
   std::size_t run_create(const batch_part& part, const moment& now);
   result<void> create_or_park(const batch_ptr& of, const route& where, const moment& now,
                               bool& parked);
+  bool place_row(twin_row& row, std::uint32_t group, const route& where) const;
   result<void> create_in(std::uint32_t group, const batch_ptr& of, const route& where,
                          const moment& now);
   result<type_id> resolve_type(std::string_view type);

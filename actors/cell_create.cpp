@@ -74,6 +74,21 @@ result<type_id> cell::resolve_type(std::string_view type) {
   return type_id{*number};
 }
 
+/// Whether the row follows its root's placement key. The route was found before its turn: by now
+/// the parent may have been deleted and made anew with another placement.
+bool cell::place_row(twin_row& row, std::uint32_t group, const route& where) const {
+  row.shard = where.shard;
+  bool pinned = where.pinned;
+  if (pinned && group != twin_row::none) {
+    const auto& parent = groups_[group]->parent;
+    auto at = world_.directory.find(parent);
+    pinned = at && at->pinned && at->cell == self_;
+    row.shard = pinned ? row_at(at->row).shard : static_cast<std::uint16_t>(shard_of(parent));
+  }
+  row.set(twin_row::pinned, pinned);
+  return pinned;
+}
+
 result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const route& where,
                              const moment& now) {
   if (auto allowed = admit(group); !allowed)
@@ -90,18 +105,14 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
     return tl::unexpected<error>(std::move(type.error()));
   auto index = take_row();
   auto& row = row_at(index);
-  row.shard = where.shard;
-  row.set(twin_row::pinned, where.pinned);
-  if (where.pinned && group != twin_row::none)
-    if (auto parent = world_.directory.find(groups_[group]->parent))
-      row.shard = row_at(parent->row).shard;
+  bool pinned = place_row(row, group, where);
   if (auto filled = fill(row, *type, made, now); !filled) {
     free_row(index);
     return filled;
   }
   std::string_view id = of->ids()[where.index];
   row.id = compact_id{id};
-  if (!world_.directory.insert(world_.directory.key_of(id), {self_, index, where.pinned})) {
+  if (!world_.directory.insert(world_.directory.key_of(id), {self_, index, pinned})) {
     free_row(index);
     return fail(errc::twin_exists, std::string{id});
   }

@@ -100,6 +100,8 @@ void cell::answer_open(const frame& message) {
       coming->second.opens.push_back(message);
       return;
     }
+  // A parent that was deleted and made anew at another place has its children elsewhere now.
+  here = here && group_cell(parent, row_at(where->row)) == cell_id{control.getSender()};
   bool accepts = here && !row_at(where->row).has(twin_row::closing)
                  && row_at(where->row).lifecycle != lifecycle_state::retired;
   auto answer = make_control(parent, self_, 0, [&](wire::Control::Builder c) {
