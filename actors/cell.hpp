@@ -280,6 +280,8 @@ private:
             std::int64_t source_time_us, const moment& now, std::string detail = {});
   void match(reader& r, std::uint32_t event, std::uint32_t index);
   frame build_events(const reader& r, std::size_t from, std::size_t to);
+  std::size_t wire_bytes(const lane_event& e);
+  std::size_t frame_end(const reader& r, std::size_t from);
   void deliver(reader& r);
 
   cell_id self_;

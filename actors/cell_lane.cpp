@@ -74,11 +74,37 @@ void cell::flush() {
   lane_changes_.clear();
 }
 
-void cell::deliver(reader& r) {
-  // As many events as fit a frame with room to spare.
+/// Bytes of an event in a frame, at most and about.
+std::size_t cell::wire_bytes(const lane_event& e) {
+  // Two wire values and the key's name for each change. Elements of lists grow by half on the wire.
+  constexpr std::size_t event_bytes = 512;
+  constexpr std::size_t change_bytes = 96;
+  auto sum = event_bytes + e.parent.size() + e.detail.size();
+  for (auto i = e.changes_begin; i < e.changes_end; ++i) {
+    const auto& change = lane_changes_[i];
+    auto heap = change.before.heap_bytes() + change.after.heap_bytes();
+    sum += change_bytes + keys_.text(change.key).size() + heap + heap / 2;
+  }
+  return sum;
+}
+
+/// Where the frame that begins with pending event `from` ends: as many events as fit with room to
+/// spare, at least one. The bytes bound the number of different keys too.
+std::size_t cell::frame_end(const reader& r, std::size_t from) {
   constexpr std::size_t events_per_frame = 4'096;
-  for (std::size_t from = 0; from < r.pending.size(); from += events_per_frame) {
-    auto to = std::min(from + events_per_frame, r.pending.size());
+  auto last = std::min(from + events_per_frame, r.pending.size());
+  auto bytes = wire_bytes(lane_events_[r.pending[from]]);
+  for (auto to = from + 1; to < last; ++to) {
+    bytes += wire_bytes(lane_events_[r.pending[to]]);
+    if (bytes > limits::page_bytes_max)
+      return to;
+  }
+  return last;
+}
+
+void cell::deliver(reader& r) {
+  for (std::size_t from = 0, to = 0; from < r.pending.size(); from = to) {
+    to = frame_end(r, from);
     auto count = static_cast<std::uint32_t>(to - from);
     if (!r.asked->spend(count)) {
       r.missed += count;
@@ -141,20 +167,28 @@ void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_ro
   const auto& request = asked->asked();
   if (!request.ids.empty() && rows.empty())
     return;
+  std::optional<type_id> type;
+  if (!request.type.empty()) {
+    auto known = resolve_type(request.type);
+    if (!known)
+      return; // No room for its name, so there is no such twin and never will be.
+    type = *known;
+  }
   auto& r = *readers_.emplace_back(std::make_unique<reader>());
   r.asked = asked;
+  r.type = type;
   if (asked->where())
     r.where.emplace(*asked->where(), keys_);
-  if (!request.type.empty())
-    if (auto type = resolve_type(request.type))
-      r.type = *type;
   if (!request.ids.empty()) {
     for (auto [place, index] : rows) {
       if (!holds(index, request.ids[place]))
         continue; // Deleted since it was looked up.
+      auto& watchers = row_readers_[index];
+      if (!watchers.empty() && watchers.back() == &r)
+        continue; // Named twice.
+      watchers.push_back(&r);
       r.rows.push_back(index);
       row_at(index).set(twin_row::watched);
-      row_readers_[index].push_back(&r);
     }
   } else if (!request.parent.empty()) {
     parent_readers_[request.parent].push_back(&r);
