@@ -32,8 +32,14 @@ std::optional<std::string> cell::behavior_context::guarded(Call call) {
   }
 }
 
-std::optional<std::string> cell::behavior_context::run_start(behavior& of) {
-  return guarded([&] { of.on_start(*this); });
+std::optional<std::string> cell::behavior_context::run_start(const behavior_factory& factory,
+                                                             std::unique_ptr<behavior>& made) {
+  return guarded([&] {
+    made = factory();
+    if (made == nullptr)
+      throw std::runtime_error{"the factory of its type made no behaviour"};
+    made->on_start(*this);
+  });
 }
 
 std::optional<std::string> cell::behavior_context::run_update(behavior& of,

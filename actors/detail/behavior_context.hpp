@@ -15,8 +15,9 @@ public:
   behavior_context(cell& owner, std::uint32_t index, hybrid_time at, const moment& now)
       : owner_{owner}, index_{index}, at_{at}, now_{now}, id_{row().id.str()} {}
 
-  /// What was thrown, or nothing.
-  std::optional<std::string> run_start(behavior& of);
+  /// Makes the twin's behaviour and starts it. What was thrown, or nothing.
+  std::optional<std::string> run_start(const behavior_factory& factory,
+                                       std::unique_ptr<behavior>& made);
 
   /// @param changes_begin where the update's changes start on the lane.
   std::optional<std::string> run_update(behavior& of, std::uint32_t changes_begin);
