@@ -48,7 +48,8 @@ std::size_t cell::run(work& item, const moment& now) {
   if (auto* addressed = std::get_if<addressed_message>(&item))
     return run_addressed(*addressed, now);
   if (auto* signal = std::get_if<exit_signal>(&item)) {
-    if (signal->row < row_count_ && row_at(signal->row).has(twin_row::live)) {
+    if (signal->row < row_count_ && row_at(signal->row).has(twin_row::live)
+        && row_at(signal->row).lifecycle != lifecycle_state::faulted) {
       stop_behavior(signal->row);
       supervise(signal->row, signal->normal ? exit_kind::normal : exit_kind::shutdown, now);
     }

@@ -266,9 +266,10 @@ private:
   void crashed(std::uint32_t index, exit_kind how, const std::string& why, const moment& now);
   void supervise(std::uint32_t index, exit_kind how, const moment& now);
   void supervise_root(std::uint32_t index, exit_kind how, const moment& now);
-  void supervise_child(std::uint32_t index, exit_kind how, const moment& now);
+  bool supervise_child(std::uint32_t index, exit_kind how, const moment& now);
   void escalate(std::uint32_t group, const moment& now);
   frame group_failed(const hierarchy_group& group) const;
+  static bool rests(const twin_row& row) noexcept;
   bool restart(std::uint32_t index, const moment& now);
   void give_up(std::uint32_t index, const moment& now);
   void group_restart(std::uint32_t group, const moment& now);

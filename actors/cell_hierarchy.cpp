@@ -52,7 +52,8 @@ void cell::run_control(const frame& message, const moment& now) {
       row_at(row).set(twin_row::has_group, false);
     return;
   case wire::Control::FAILED:
-    if (auto row = parent_row(); row != twin_row::none)
+    if (auto row = parent_row();
+        row != twin_row::none && row_at(row).lifecycle != lifecycle_state::faulted)
       crashed(row, exit_kind::crash, std::string{text_of(control.getFailed())}, now);
     return;
   case wire::Control::RESTART:

@@ -38,7 +38,8 @@ result<void> cell::move(std::uint32_t index, lifecycle_trigger trigger, const mo
   if (trigger == repair) {
     root_budgets_.erase(index);
     start_behavior(index, now);
-    tell_group(index, [](wire::Control::Builder c) { c.setRestart(); });
+    if (row.lifecycle != lifecycle_state::faulted)
+      tell_group(index, [](wire::Control::Builder c) { c.setRestart(); });
   } else if (trigger == resume) {
     start_behavior(index, now);
   }

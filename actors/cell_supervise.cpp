@@ -1,6 +1,8 @@
 #include "actors/cell.hpp"
 #include "actors/detail/behavior_context.hpp"
 
+#include <algorithm>
+
 namespace gemel {
 
 /// A group's children as the supervision core wants to see them.
@@ -45,9 +47,8 @@ bool cell::try_start(std::uint32_t index, const moment& now, std::string& why) {
   auto changes_begin = static_cast<std::uint32_t>(lane_changes_.size());
   auto at = clock_.tick(now.unix_us / 1'000);
   behavior_context context{*this, index, at, now};
-  auto made = (*factory)();
-  GEMEL_CHECK(made != nullptr);
-  if (auto crash = context.run_start(*made)) {
+  std::unique_ptr<behavior> made;
+  if (auto crash = context.run_start(*factory, made)) {
     restore(row);
     lane_changes_.resize(changes_begin);
     why = *crash;
@@ -98,7 +99,8 @@ void cell::supervise_root(std::uint32_t index, exit_kind how, const moment& now)
   }
 }
 
-void cell::supervise_child(std::uint32_t index, exit_kind how, const moment& now) {
+/// False: the group's supervision gave up.
+bool cell::supervise_child(std::uint32_t index, exit_kind how, const moment& now) {
   auto group = row_at(index).group;
   auto& g = *groups_[group];
   sibling_list siblings{*this, g};
@@ -122,11 +124,13 @@ void cell::supervise_child(std::uint32_t index, exit_kind how, const moment& now
     auto decided = decide(g.policy, g.budget, siblings.kind(*ended), how, now.steady_ns / 1'000);
     if (decided.what == verdict::kind::escalate) {
       ++counters_.escalations;
-      return escalate(group, now);
+      escalate(group, now);
+      return false;
     }
     ended = carry_out(decided, siblings, *ended, act);
     how = exit_kind::crash;
   }
+  return true;
 }
 
 /// More restarts than the policy allows: the children end, and the parent's own supervisor decides.
@@ -138,7 +142,16 @@ void cell::escalate(std::uint32_t group, const moment& now) {
     world_.send(where->cell, group_failed(g));
 }
 
+/// Whether its behaviour is not to run, whatever becomes of its siblings and children.
+bool cell::rests(const twin_row& row) noexcept {
+  return row.lifecycle == lifecycle_state::suspended || row.lifecycle == lifecycle_state::retired;
+}
+
 bool cell::restart(std::uint32_t index, const moment& now) {
+  if (rests(row_at(index))) {
+    tell_group(index, [](wire::Control::Builder c) { c.setRestart(); });
+    return true;
+  }
   ++counters_.restarts;
   std::string why;
   if (!try_start(index, now, why)) {
@@ -167,21 +180,20 @@ void cell::give_up(std::uint32_t index, const moment& now) {
   tell_group(index, [](wire::Control::Builder c) { c.setStop(); });
 }
 
-/// The parent was restarted: its children start anew, the first one first.
+/// The parent was restarted: its children end, the last one first, and start anew, the first one
+/// first.
 void cell::group_restart(std::uint32_t group, const moment& now) {
   groups_[group]->budget.reset();
   std::vector<std::uint32_t> children;
   for (auto i = groups_[group]->first; i != twin_row::none; i = row_at(i).next)
     children.push_back(i);
+  std::for_each(children.rbegin(), children.rend(), [this](auto child) { stop_behavior(child); });
   for (auto child : children) {
-    auto state = row_at(child).lifecycle;
-    if (state == lifecycle_state::retired || state == lifecycle_state::suspended)
+    // One that started badly may have had its later siblings started with it.
+    if (rests(row_at(child)) || row_at(child).has(twin_row::running))
       continue;
-    stop_behavior(child);
-    if (!restart(child, now)) {
-      supervise(child, exit_kind::crash, now);
+    if (!restart(child, now) && !supervise_child(child, exit_kind::crash, now))
       return;
-    }
   }
 }
 
