@@ -13,7 +13,8 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
+// The library's name, not ours.
+namespace CLI { // NOLINT(readability-identifier-naming)
 class App;
 } // namespace CLI
 

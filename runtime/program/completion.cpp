@@ -18,8 +18,8 @@ void visit(const completion_command& command, const std::string& path, const vis
 
 std::string joined(const std::vector<std::string>& words, std::string_view separator = " ") {
   std::string made;
-  for (const auto& word : words)
-    made.append(made.empty() ? "" : separator).append(word);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    made.append(i == 0 ? "" : separator).append(words[i]);
   return made;
 }
 
@@ -59,10 +59,10 @@ void append_bash_values(std::string& out, const std::string& path,
   for (const auto& option : command.options) {
     if (!option.takes_value)
       continue;
-    std::string patterns;
+    std::vector<std::string> patterns;
     for (const auto& name : option.names)
-      patterns += (patterns.empty() ? "" : "|") + sh_quoted(path + ':' + name);
-    out += "    " + patterns + ") ";
+      patterns.push_back(sh_quoted(joined({path, name}, ":")));
+    out += "    " + joined(patterns, "|") + ") ";
     if (option.takes_file)
       out += R"(mapfile -t COMPREPLY < <(compgen -f -- "$word"); return)";
     else if (!option.choices.empty())
@@ -169,13 +169,13 @@ std::string zsh_action(const std::vector<std::string>& choices, bool takes_file)
 }
 
 void append_zsh_options(std::string& out, const completion_command& command) {
-  for (const auto& option : command.options)
-    for (const auto& name : option.names)
-      out +=
-          "    "
-          + sh_quoted("*" + name + "[" + zsh_help(option.help) + "]"
-                      + (option.takes_value ? zsh_action(option.choices, option.takes_file) : ""))
-          + " \\\n";
+  for (const auto& option : command.options) {
+    auto action = option.takes_value ? zsh_action(option.choices, option.takes_file) : "";
+    for (const auto& name : option.names) {
+      auto about = "*" + name + "[" + zsh_help(option.help) + "]" + action;
+      out += "    " + sh_quoted(about) + " \\\n";
+    }
+  }
 }
 
 std::string zsh_commands(const std::string& program, const std::string& path,

@@ -222,7 +222,7 @@ void print_summary(const program_context& context, std::uint64_t created,
 
 // All that is wrong with the file; nothing is sent.
 result<void> check_first(const std::string& path, fault_report& report) {
-  twin_reader reader{path, [](new_twin, text_place) {},
+  twin_reader reader{path, [](const new_twin&, text_place) {},
                      [&](fault_list found) { report.add_all(std::move(found)); }};
   return reader.read();
 }

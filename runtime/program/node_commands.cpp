@@ -152,7 +152,7 @@ fault fault_of(const std::string& path, const error& why) {
 fault_list check_lines(const std::string& path) {
   fault_list faults;
   auto take = [&](std::string_view line, std::size_t number) {
-    for (auto& found : read_twin_line(line, number, path, [](new_twin, text_place) {}))
+    for (auto& found : read_twin_line(line, number, path, [](const new_twin&, text_place) {}))
       add_fault(faults, std::move(found));
     return faults.size() < faults_max;
   };

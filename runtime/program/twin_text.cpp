@@ -28,8 +28,10 @@ std::string aligned(const std::vector<std::pair<std::string, std::string>>& line
   for (const auto& [name, text] : lines)
     width = std::max(width, display_width(name));
   std::string made;
-  for (const auto& [name, text] : lines)
-    made += name + std::string(width - display_width(name) + 2, ' ') + text + '\n';
+  for (const auto& [name, text] : lines) {
+    made.append(name).append(width - display_width(name) + 2, ' ');
+    made.append(text).append("\n");
+  }
   return made;
 }
 
@@ -166,11 +168,10 @@ std::string stats_text(const stats_record& stats, const stats_record* before, do
                     {latency_text(latency.p99_ns), true},
                     {latency_text(latency.p999_ns), true},
                     {latency_text(latency.max_ns), true}});
-  if (!rows.empty())
-    made +=
-        '\n'
-        + table{{{"LATENCY"}, {"COUNT"}, {"P50"}, {"P99"}, {"P99.9"}, {"MAX"}}, form}.draw(rows);
-  return made;
+  if (rows.empty())
+    return made;
+  table drawn{{{"LATENCY"}, {"COUNT"}, {"P50"}, {"P99"}, {"P99.9"}, {"MAX"}}, form};
+  return made + '\n' + drawn.draw(rows);
 }
 
 } // namespace gemel

@@ -116,7 +116,7 @@ TEST_CASE("a node stops while programs are linked to it", "[integration][runtime
   running_node node;
   node.add_factory();
   process watch{node.command({"twin", "watch"}), {}, node.environment()};
-  REQUIRE(watch.wait_for_error("watching"));
+  watch.need_error("watching");
   node.self().signal(SIGTERM);
   CHECK(node.self().finish().exit_code == 0);
   auto what = watch.finish();
@@ -295,7 +295,7 @@ TEST_CASE("watch prints each event with old and new values", "[integration][runt
   process hot{
       node.command({"twin", "watch", "--where", "temperature > 85"}), {}, node.environment()};
   for (auto* one : {&watch, &json, &hot})
-    REQUIRE(one->wait_for_error("watching node factory-1"));
+    one->need_error("watching node factory-1");
   node.tell({"twin", "update", "press-2", "temperature=41"});
   node.tell({"twin", "update", "press-1", "temperature=21", "note=new"});
   node.tell({"twin", "update", "press-1", "temperature=90"});

@@ -23,6 +23,7 @@ namespace {
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> made;
+  made.reserve(words.size() + 1);
   for (auto& word : words)
     made.push_back(word.data());
   made.push_back(nullptr);
@@ -114,11 +115,11 @@ std::string process::read_line() {
   return line;
 }
 
-bool process::wait_for_error(const std::string& text) {
-  while (what_.err.find(text) == std::string::npos)
-    if (!read_some())
-      return false;
-  return true;
+void process::need_error(const std::string& text) {
+  while (what_.err.find(text) == std::string::npos && read_some()) {
+  }
+  INFO("out: " << what_.out << "\nerr: " << what_.err);
+  REQUIRE(what_.err.find(text) != std::string::npos);
 }
 
 void process::signal(int number) const {

@@ -31,8 +31,8 @@ public:
 
   /// The next line of the output, without its line feed; what is left at the end.
   std::string read_line();
-  /// Reads errors until `text` is among them. False: they ended before.
-  bool wait_for_error(const std::string& text);
+  /// Reads errors until `text` is among them; that they end before fails the test.
+  void need_error(const std::string& text);
   void signal(int number) const;
   /// Reads what is left and waits for its end; `out` is without the lines that were read.
   ended finish();
