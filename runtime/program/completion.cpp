@@ -172,8 +172,8 @@ void append_zsh_options(std::string& out, const completion_command& command) {
   for (const auto& option : command.options) {
     auto action = option.takes_value ? zsh_action(option.choices, option.takes_file) : "";
     for (const auto& name : option.names) {
-      auto about = "*" + name + "[" + zsh_help(option.help) + "]" + action;
-      out += "    " + sh_quoted(about) + " \\\n";
+      auto about = joined({"*", name, "[", zsh_help(option.help), "]", action}, "");
+      out.append("    ").append(sh_quoted(about)).append(" \\\n");
     }
   }
 }

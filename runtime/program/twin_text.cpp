@@ -161,13 +161,14 @@ std::string stats_text(const stats_record& stats, const stats_record* before, do
                        table_form form) {
   auto made = counters_text(stats, before, seconds, form);
   std::vector<std::vector<table_cell>> rows;
-  for (const auto& latency : stats.latencies)
+  for (const auto& latency : stats.latencies) {
     rows.push_back({{printable(latency.name)},
                     {grouped(latency.count), true},
                     {latency_text(latency.p50_ns), true},
                     {latency_text(latency.p99_ns), true},
                     {latency_text(latency.p999_ns), true},
                     {latency_text(latency.max_ns), true}});
+  }
   if (rows.empty())
     return made;
   table drawn{{{"LATENCY"}, {"COUNT"}, {"P50"}, {"P99"}, {"P99.9"}, {"MAX"}}, form};
