@@ -37,6 +37,19 @@ void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_fu
   });
 }
 
+namespace {
+
+// Bytes of a twin in a frame, at most and about; they bound the different keys of a page too.
+// Elements of lists grow by half on the wire.
+std::size_t bytes_of(const twin_record& twin) {
+  auto sum = 256 + twin.id.size() + twin.path.size() + twin.parent.size() + twin.type.size();
+  for (const auto& p : twin.properties)
+    sum += 64 + p.key.size() + p.content.heap_bytes() + p.content.heap_bytes() / 2;
+  return sum;
+}
+
+} // namespace
+
 void ingress::get(const frame& request, reply_function reply) {
   struct gathering {
     frame request;
@@ -62,12 +75,18 @@ void ingress::get(const frame& request, reply_function reply) {
       [shared, reply] {
         twin_page page;
         auto asked = shared->request.message().getGet().getIds();
+        std::size_t bytes = 0;
         for (std::uint32_t i = 0; i < shared->found.size(); ++i) {
-          if (shared->found[i])
-            page.twins.push_back(std::move(*shared->found[i]));
-          else
+          if (!shared->found[i]) {
             page.missing.emplace_back(text_of(asked[i]));
+            continue;
+          }
+          bytes += bytes_of(*shared->found[i]);
+          page.twins.push_back(std::move(*shared->found[i]));
         }
+        if (bytes > limits::page_bytes_max && page.twins.size() > 1)
+          return reply(make_error_reply(
+              {errc::limit_reached, "these twins do not fit one answer; ask for fewer at once"}));
         reply(make_page_reply(page));
       });
 }
@@ -89,13 +108,6 @@ query_spec spec_of(wire::Query::Reader asked, std::uint32_t page_rows_max) {
   spec.page_token = text_of(asked.getPageToken());
   spec.count_only = asked.getCountOnly();
   return spec;
-}
-
-std::size_t bytes_of(const twin_record& twin) {
-  auto sum = 128 + twin.id.size() + twin.path.size() + twin.parent.size();
-  for (const auto& p : twin.properties)
-    sum += 32 + p.key.size() + p.content.heap_bytes();
-  return sum;
 }
 
 } // namespace
