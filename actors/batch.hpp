@@ -47,12 +47,17 @@ public:
   /// When it came in, `moment::steady_ns`.
   std::int64_t submitted_ns() const noexcept { return submitted_ns_; }
 
+  /// Of a create: which of all creates it is, given by ingress before any cell sees the batch.
+  std::uint64_t number() const noexcept { return number_; }
+  void number(std::uint64_t given) noexcept { number_ = given; }
+
   /// Filled by ingress before any cell sees the batch, grouped by cell.
   route_list& routes() noexcept { return routes_; }
   const route_list& routes() const noexcept { return routes_; }
 
   /// The id of every entry of a create; filled by ingress before any cell sees the batch.
   std::vector<std::string>& ids() noexcept { return ids_; }
+  const std::vector<std::string>& ids() const noexcept { return ids_; }
 
   /// One more part is under way. The batch starts with one part of its own: ingress.
   void open_part() noexcept { open_parts_.fetch_add(1, std::memory_order_relaxed); }
@@ -68,6 +73,7 @@ private:
   std::int64_t submitted_ns_;
   done_function done_;
   std::atomic<std::uint64_t>* under_way_;
+  std::uint64_t number_ = 0;
   route_list routes_;
   std::vector<std::string> ids_;
   std::atomic<std::uint32_t> open_parts_{1};

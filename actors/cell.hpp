@@ -18,6 +18,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -212,6 +213,8 @@ private:
 
   // ---- update (cell_update.cpp) ----
   std::size_t run_update(const batch_part& part, const moment& now);
+  void fetch_ahead(const batch_part& part, capnp::List<wire::Update>::Reader updates,
+                   std::uint32_t i) const;
   result<void> apply(std::uint32_t index, wire::UpdateBatch::Reader batch,
                      wire::Update::Reader update, const moment& now);
   result<void> check_update(const twin_row& row, wire::Update::Reader update);
@@ -242,9 +245,10 @@ private:
 
   // ---- hierarchy (cell_hierarchy.cpp) ----
   void run_control(const frame& message, const moment& now);
-  std::uint32_t open_group(std::string_view parent, cell_id parent_cell);
+  std::uint32_t open_group(std::string_view parent, cell_id parent_cell, std::uint64_t create);
+  void expect_twin(const hierarchy_group& group, const batch& of, const route& where);
   void answer_open(const frame& message);
-  void settle_expected(const std::string& id);
+  void settle_expected(const batch& of, const route& where);
   void group_opened(wire::Control::Reader control, const moment& now);
   void group_close(wire::Control::Reader control, const moment& now);
   void orphan_children(std::uint32_t group, const moment& now);
@@ -307,12 +311,16 @@ private:
   std::unordered_map<std::string, std::uint32_t> group_of_parent_;
   std::size_t parked_creates_ = 0;
   // Twins whose own creates are parked here, with the `open` messages that ask for them already: in
-  // one batch a child may be as early as its parent, which waits for the grandparent's cell.
+  // one batch a child may be as early as its parent, which waits for the grandparent's cell. By id
+  // and number of the create; an `open` waits for twins of its own create only.
   struct expected_twin {
     std::size_t creates = 0;
+    // It waits for no later create. So no circle of creates can wait for each other: along a chain
+    // of waits the numbers never rise, and inside one create parents stand before their children.
+    bool ordered = true;
     std::vector<frame> opens{};
   };
-  std::unordered_map<std::string, expected_twin> expected_;
+  std::map<std::pair<std::string, std::uint64_t>, expected_twin> expected_;
   std::uint64_t next_operation_ = 1;
   std::unordered_map<std::uint64_t, removal> removals_;
 

@@ -28,9 +28,10 @@ result<void> cell::create_or_park(const batch_ptr& of, const route& where, const
   if (parent.empty())
     return create_in(twin_row::none, of, where, now);
   auto known = group_of_parent_.find(std::string{parent});
-  auto group = known != group_of_parent_.end()
-                   ? known->second
-                   : open_group(parent, cell_id{static_cast<std::uint16_t>(where.row)});
+  auto group =
+      known != group_of_parent_.end()
+          ? known->second
+          : open_group(parent, cell_id{static_cast<std::uint16_t>(where.row)}, of->number());
   if (group == twin_row::none)
     return fail(errc::twin_not_found, "parent " + std::string{parent});
   auto& g = *groups_[group];
@@ -38,7 +39,7 @@ result<void> cell::create_or_park(const batch_ptr& of, const route& where, const
     if (parked_creates_ >= limits::parked_creates_max)
       return fail(errc::overloaded, "too many creates wait for their parents");
     ++parked_creates_;
-    ++expected_[of->ids()[where.index]].creates;
+    expect_twin(g, *of, where);
     of->open_part();
     g.parked.push_back({of, where});
     parked = true;

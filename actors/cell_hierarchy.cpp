@@ -73,9 +73,10 @@ void cell::run_control(const frame& message, const moment& now) {
 
 /// Makes the group of `parent`, whose row is in `parent_cell`; `none` if the parent is known here
 /// to be missing.
-std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell) {
+std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell, std::uint64_t create) {
   auto made = std::make_unique<hierarchy_group>();
   made->parent = parent;
+  made->opened_for = create;
   std::uint32_t group;
   if (free_groups_.empty()) {
     group = static_cast<std::uint32_t>(groups_.size());
@@ -87,7 +88,7 @@ std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell) {
   }
   group_of_parent_.emplace(std::string{parent}, group);
   world_.send(parent_cell,
-              make_control(parent, self_, 0, [](wire::Control::Builder c) { c.setOpen(); }));
+              make_control(parent, self_, create, [](wire::Control::Builder c) { c.setOpen(); }));
   return group;
 }
 
@@ -97,7 +98,8 @@ void cell::answer_open(const frame& message) {
   auto where = world_.directory.find(parent);
   bool here = where && where->cell == self_ && holds(where->row, parent);
   if (!here)
-    if (auto coming = expected_.find(std::string{parent}); coming != expected_.end()) {
+    if (auto coming = expected_.find({std::string{parent}, control.getOperation()});
+        coming != expected_.end() && coming->second.ordered) {
       coming->second.opens.push_back(message);
       return;
     }
@@ -124,9 +126,18 @@ void cell::answer_open(const frame& message) {
   world_.send(cell_id{control.getSender()}, std::move(answer));
 }
 
-/// A parked create of `id` came to its end: answers those who waited for it.
-void cell::settle_expected(const std::string& id) {
-  auto coming = expected_.find(id);
+/// A create is parked in `group`: those who ask for its twin may wait.
+void cell::expect_twin(const hierarchy_group& group, const batch& of, const route& where) {
+  auto& coming = expected_[{of.ids()[where.index], of.number()}];
+  ++coming.creates;
+  // A parent that is there answers without waiting.
+  coming.ordered =
+      coming.ordered && (group.opened_for <= of.number() || world_.directory.find(group.parent));
+}
+
+/// A parked create came to its end: answers those who waited for it.
+void cell::settle_expected(const batch& of, const route& where) {
+  auto coming = expected_.find({of.ids()[where.index], of.number()});
   GEMEL_CHECK(coming != expected_.end());
   if (--coming->second.creates > 0)
     return;
@@ -159,7 +170,7 @@ void cell::group_opened(wire::Control::Reader control, const moment& now) {
       use_keys(one.of->message().message().getCreate().getKeys());
       made = create_in(index, one.of, one.where, now);
     }
-    settle_expected(one.of->ids()[one.where.index]);
+    settle_expected(*one.of, one.where);
     if (!made)
       one.of->fail(one.where.index, std::move(made.error()));
     one.of->close_part(made ? 1 : 0);

@@ -34,6 +34,8 @@ struct hierarchy_group {
   /// The parent's depth; a root has 1.
   std::uint16_t depth = 0;
   state now = state::opening;
+  /// The number of the create that it was opened for.
+  std::uint64_t opened_for = 0;
   supervision_policy policy;
   restart_budget budget;
   twin_address* address = nullptr;

@@ -170,6 +170,7 @@ void ingress::create(const frame& request, batch::done_function done) {
     return;
   }
   batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done)}};
+  of->number(creates_.fetch_add(1, std::memory_order_relaxed));
   of->ids().reserve(creates.size());
   // A child must reach its cell after its parent reached its own, so parents go first.
   std::vector<std::vector<target>> levels;

@@ -98,6 +98,7 @@ private:
   const clock_port& clock_;
   std::vector<cell_runner*> cells_;
   std::atomic<std::uint64_t> ids_made_{0};
+  std::atomic<std::uint64_t> creates_{0};
   std::atomic<std::size_t> gatherings_{0};
   std::function<void(stats_record&)> extra_stats_;
   mutable std::mutex mutex_;
