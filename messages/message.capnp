@@ -137,7 +137,7 @@ struct Query {
 struct Subscribe {
   # Asks for events from now on, answered by `Reply.subscribed` and then by `EventBatch`es.
   ids @0 :List(TwinId);
-  # Only these twins, which need not exist yet. Empty: not asked for.
+  # Only these twins, which must exist, until they are deleted. Empty: not asked for.
   type @1 :Text;
   # Only this type. Empty: any.
   parent @2 :TwinId;
