@@ -3,6 +3,9 @@
 #include "messages/message.capnp.h"
 #include "messages/value.hpp"
 
+#include <capnp/any.h>
+
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +21,27 @@ inline std::string_view text_of(capnp::Text::Reader text) noexcept {
 
 /// A Cap'n Proto text that points to `text`, whose bytes need no zero behind them.
 void set_text(capnp::Text::Builder target, std::string_view text);
+
+/// Brings a struct of a frame into the cache.
+template <class Reader>
+void prefetch_struct(Reader of) noexcept {
+  __builtin_prefetch(capnp::AnyStruct::Reader{of}.getDataSection().begin());
+}
+
+/// Brings the beginning of what a struct's first pointer leads to into the cache; the struct itself
+/// should be there already. Source: Cap'n Proto's encoding specification: the low 32 bits of a list
+/// or struct pointer are two bits of kind and the signed distance in words from its end.
+template <class Reader>
+void prefetch_first_pointer(Reader of) noexcept {
+  auto data = capnp::AnyStruct::Reader{of}.getDataSection();
+  std::int64_t pointer;
+  std::memcpy(&pointer, data.end(), sizeof pointer);
+  const auto* target = data.end() + sizeof pointer
+                       + (static_cast<std::int32_t>(pointer) >> 2) * std::int64_t{sizeof pointer};
+  __builtin_prefetch(target);
+  constexpr std::size_t cache_line = 64;
+  __builtin_prefetch(target + cache_line);
+}
 
 /// Reads a checked wire value. Texts of up to 14 bytes and numbers need no heap.
 value read_value(wire::Value::Reader wire_value);
