@@ -27,7 +27,9 @@ constexpr std::uint32_t tag_of(std::uint64_t packed) noexcept {
 
 } // namespace
 
-// Open addressing with linear probing; at most 3/4 full, so every probe meets an empty slot.
+// Open addressing with linear probing; at most 3/4 full, so every probe meets an empty slot. Slots
+// are stored with release and loaded with acquire: who sees any part of a change sees the odd
+// sequence before it. On x86 that is free, and thread sanitizers know nothing of fences.
 struct directory::table {
   struct slot {
     std::atomic<std::uint64_t> hash{0};
@@ -44,18 +46,18 @@ struct directory::table {
   std::size_t seek(key k) const noexcept {
     auto i = home(k.hash);
     for (std::size_t steps = 0; steps <= mask; ++steps, i = (i + 1) & mask) {
-      auto packed = slots[i].packed.load(std::memory_order_relaxed);
+      auto packed = slots[i].packed.load(std::memory_order_acquire);
       if (packed == 0)
         return i;
-      if (slots[i].hash.load(std::memory_order_relaxed) == k.hash && tag_of(packed) == k.tag)
+      if (slots[i].hash.load(std::memory_order_acquire) == k.hash && tag_of(packed) == k.tag)
         return i;
     }
     return 0; // Only a reader that a writer overtook can come here; it looks again.
   }
 
   void put(std::size_t i, std::uint64_t hash, std::uint64_t packed) noexcept {
-    slots[i].hash.store(hash, std::memory_order_relaxed);
-    slots[i].packed.store(packed, std::memory_order_relaxed);
+    slots[i].hash.store(hash, std::memory_order_release);
+    slots[i].packed.store(packed, std::memory_order_release);
   }
 
   std::size_t mask;
@@ -72,10 +74,7 @@ struct alignas(64) directory::stripe {
   // the old ones together are smaller than the current one.
   std::vector<std::unique_ptr<table>> tables;
 
-  void begin_change() noexcept {
-    sequence.fetch_add(1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
-  }
+  void begin_change() noexcept { sequence.fetch_add(1, std::memory_order_relaxed); }
   void end_change() noexcept { sequence.fetch_add(1, std::memory_order_release); }
 
   void grow();
@@ -155,10 +154,9 @@ std::optional<location> directory::find(key k) const noexcept {
     if (t == nullptr)
       return std::nullopt;
     const auto& slot = t->slots[t->seek(k)];
-    auto packed = slot.packed.load(std::memory_order_relaxed);
-    bool hit = packed != 0 && slot.hash.load(std::memory_order_relaxed) == k.hash
+    auto packed = slot.packed.load(std::memory_order_acquire);
+    bool hit = packed != 0 && slot.hash.load(std::memory_order_acquire) == k.hash
                && tag_of(packed) == k.tag;
-    std::atomic_thread_fence(std::memory_order_acquire);
     if (s.sequence.load(std::memory_order_relaxed) == before)
       return hit ? std::optional{unpack(packed)} : std::nullopt;
   }
