@@ -281,8 +281,11 @@ private:
 
   // ---- lane (cell_lane.cpp) ----
   bool wanted(const twin_row& row) const;
-  void note(event_kind kind, std::uint32_t index, std::uint32_t changes_begin,
-            std::int64_t source_time_us, const moment& now, std::string detail = {});
+  void note(event_kind kind, std::uint32_t index, const moment& now, std::string detail = {});
+  void note_update(std::uint32_t index, std::uint32_t changes_begin, std::int64_t source_time_us,
+                   const moment& now);
+  void put_on_lane(lane_event&& event, std::uint32_t index);
+  lane_event event_of(event_kind kind, const twin_row& row, const moment& now) const;
   void match(reader& r, std::uint32_t event, std::uint32_t index);
   frame build_events(const reader& r, std::size_t from, std::size_t to);
   std::size_t wire_bytes(const lane_event& e);
@@ -326,7 +329,9 @@ private:
 
   std::vector<lane_change> lane_changes_;
   std::vector<lane_event> lane_events_;
-  std::vector<std::unique_ptr<reader>> readers_;
+  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<reader>> readers_;
+  // Those that the lane holds something for.
+  std::vector<reader*> pending_readers_;
   boost::unordered_flat_map<std::uint32_t, std::vector<reader*>> row_readers_;
   boost::unordered_flat_map<std::uint32_t, std::vector<reader*>> type_readers_;
   std::unordered_map<std::string, std::vector<reader*>> parent_readers_;

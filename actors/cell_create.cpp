@@ -124,7 +124,7 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   list_row(index);
   if (group != twin_row::none)
     link_child(group, index);
-  note(event_kind::created, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+  note(event_kind::created, index, now);
   start_behavior(index, now);
   return {};
 }

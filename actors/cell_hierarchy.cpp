@@ -77,7 +77,7 @@ std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell, std
   auto made = std::make_unique<hierarchy_group>();
   made->parent = parent;
   made->opened_for = create;
-  std::uint32_t group;
+  std::uint32_t group = 0;
   if (free_groups_.empty()) {
     group = static_cast<std::uint32_t>(groups_.size());
     groups_.push_back(std::move(made));
@@ -97,12 +97,13 @@ void cell::answer_open(const frame& message) {
   auto parent = text_of(control.getParent());
   auto where = world_.directory.find(parent);
   bool here = where && where->cell == self_ && holds(where->row, parent);
-  if (!here)
-    if (auto coming = expected_.find({std::string{parent}, control.getOperation()});
-        coming != expected_.end() && coming->second.ordered) {
+  if (!here) {
+    auto coming = expected_.find({std::string{parent}, control.getOperation()});
+    if (coming != expected_.end() && coming->second.ordered) {
       coming->second.opens.push_back(message);
       return;
     }
+  }
   // A parent that was deleted and made anew at another place has its children elsewhere now.
   here = here && group_cell(parent, row_at(where->row)) == cell_id{control.getSender()};
   bool accepts = here && !row_at(where->row).has(twin_row::closing)

@@ -16,35 +16,65 @@ bool cell::wanted(const twin_row& row) const {
              && parent_readers_.contains(groups_[row.group]->parent));
 }
 
-/// Puts an event on the lane for those who want it, with the changes from `changes_begin` on. Must
-/// be called while the row is as the event left it.
-void cell::note(event_kind kind, std::uint32_t index, std::uint32_t changes_begin,
-                std::int64_t source_time_us, const moment& now, std::string detail) {
+/// Tells those who want it of an event without changes. Must be called while the row is as the
+/// event left it.
+void cell::note(event_kind kind, std::uint32_t index, const moment& now, std::string detail) {
+  ++counters_.events;
+  auto& row = row_at(index);
+  if (!wanted(row))
+    return;
+  auto event = event_of(kind, row, now);
+  event.changes_begin = event.changes_end;
+  event.detail = std::move(detail);
+  put_on_lane(std::move(event), index);
+}
+
+/// The same of an update, whose changes lie on the lane from `changes_begin` on.
+void cell::note_update(std::uint32_t index, std::uint32_t changes_begin,
+                       std::int64_t source_time_us, const moment& now) {
   ++counters_.events;
   auto& row = row_at(index);
   if (!wanted(row)) {
     lane_changes_.resize(changes_begin);
     return;
   }
-  auto event = static_cast<std::uint32_t>(lane_events_.size());
-  auto about = this->about(row);
-  lane_events_.push_back({kind, row.id, row.layout->type(), std::string{about.parent}, row.version,
-                          now.unix_us, source_time_us, row.lifecycle, changes_begin,
-                          static_cast<std::uint32_t>(lane_changes_.size()), std::move(detail)});
-  auto match_all = [&](const std::vector<reader*>& list) {
-    for (auto* r : list)
-      match(*r, event, index);
+  auto event = event_of(event_kind::updated, row, now);
+  event.changes_begin = changes_begin;
+  event.source_time_us = source_time_us;
+  put_on_lane(std::move(event), index);
+}
+
+cell::lane_event cell::event_of(event_kind kind, const twin_row& row, const moment& now) const {
+  return {.kind = kind,
+          .id = row.id,
+          .type = row.layout->type(),
+          .parent = std::string{about(row).parent},
+          .version = row.version,
+          .time_us = now.unix_us,
+          .source_time_us = 0,
+          .lifecycle = row.lifecycle,
+          .changes_begin = 0,
+          .changes_end = static_cast<std::uint32_t>(lane_changes_.size()),
+          .detail = {}};
+}
+
+void cell::put_on_lane(lane_event&& event, std::uint32_t index) {
+  const auto& row = row_at(index);
+  auto place = static_cast<std::uint32_t>(lane_events_.size());
+  lane_events_.push_back(std::move(event));
+  auto match_all = [&](const auto& table, const auto& key) {
+    if (auto list = table.find(key); list != table.end()) {
+      for (auto* r : list->second)
+        match(*r, place, index);
+    }
   };
-  match_all(all_readers_);
+  for (auto* r : all_readers_)
+    match(*r, place, index);
   if (row.has(twin_row::watched))
-    if (auto i = row_readers_.find(index); i != row_readers_.end())
-      match_all(i->second);
-  auto type = type_readers_.find(static_cast<std::uint32_t>(row.layout->type()));
-  if (type != type_readers_.end())
-    match_all(type->second);
+    match_all(row_readers_, index);
+  match_all(type_readers_, static_cast<std::uint32_t>(row.layout->type()));
   if (!parent_readers_.empty())
-    if (auto i = parent_readers_.find(lane_events_[event].parent); i != parent_readers_.end())
-      match_all(i->second);
+    match_all(parent_readers_, lane_events_[place].parent);
   if (lane_events_.size() >= world_.limits.lane_events_max)
     flush();
 }
@@ -59,17 +89,15 @@ void cell::match(reader& r, std::uint32_t event, std::uint32_t index) {
     return;
   if (r.where && !r.asked->where()->test(r.where->bind(row_at(index), about(row_at(index)))))
     return;
+  if (r.pending.empty())
+    pending_readers_.push_back(&r);
   r.pending.push_back(event);
 }
 
 void cell::flush() {
-  if (lane_events_.empty()) {
-    lane_changes_.clear();
-    return;
-  }
-  for (auto& r : readers_)
-    if (!r->pending.empty())
-      deliver(*r);
+  for (auto* r : pending_readers_)
+    deliver(*r);
+  pending_readers_.clear();
   lane_events_.clear();
   lane_changes_.clear();
 }
@@ -174,7 +202,7 @@ void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_ro
       return; // No room for its name, so there is no such twin and never will be.
     type = *known;
   }
-  auto& r = *readers_.emplace_back(std::make_unique<reader>());
+  auto& r = *readers_.emplace(asked->number(), std::make_unique<reader>()).first->second;
   r.asked = asked;
   r.type = type;
   if (asked->where())
@@ -200,12 +228,11 @@ void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_ro
 }
 
 void cell::unsubscribe(std::uint64_t number) {
-  auto i = std::find_if(readers_.begin(), readers_.end(),
-                        [&](const auto& r) { return r->asked->number() == number; });
+  auto i = readers_.find(number);
   if (i == readers_.end())
     return;
-  auto* gone = i->get();
-  if (!gone->pending.empty())
+  auto* gone = i->second.get();
+  if (std::erase(pending_readers_, gone) > 0)
     deliver(*gone);
   auto drop_from = [gone](auto& table, const auto& key) {
     auto entry = table.find(key);

@@ -34,7 +34,7 @@ result<void> cell::move(std::uint32_t index, lifecycle_trigger trigger, const mo
   row.lifecycle = *to;
   if (trigger == retire || trigger == suspend)
     stop_behavior(index);
-  note(event_kind::lifecycle, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+  note(event_kind::lifecycle, index, now);
   if (trigger == repair) {
     root_budgets_.erase(index);
     start_behavior(index, now);
@@ -94,7 +94,7 @@ void cell::remove_now(std::uint32_t index, const moment& now) {
   auto& row = row_at(index);
   stop_behavior(index);
   row.lifecycle = lifecycle_state::deleted;
-  note(event_kind::removed, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+  note(event_kind::removed, index, now);
   compact_id::text_buffer buffer;
   world_.directory.erase(world_.directory.key_of(row.id.text(buffer)));
   if (row.address != nullptr)

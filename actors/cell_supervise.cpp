@@ -59,7 +59,7 @@ bool cell::try_start(std::uint32_t index, const moment& now, std::string& why) {
   if (changed_ > 0) {
     row.updated = at;
     counters_.properties_changed += changed_;
-    note(event_kind::updated, index, changes_begin, 0, now);
+    note_update(index, changes_begin, 0, now);
   }
   return true;
 }
@@ -72,7 +72,7 @@ void cell::stop_behavior(std::uint32_t index) {
 /// The twin ended by an exception. Its state is as before the message already.
 void cell::crashed(std::uint32_t index, exit_kind how, const std::string& why, const moment& now) {
   ++counters_.crashes;
-  note(event_kind::crashed, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now, why);
+  note(event_kind::crashed, index, now, why);
   stop_behavior(index);
   supervise(index, how, now);
 }
@@ -156,13 +156,13 @@ bool cell::restart(std::uint32_t index, const moment& now) {
   std::string why;
   if (!try_start(index, now, why)) {
     ++counters_.crashes;
-    note(event_kind::crashed, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now, why);
+    note(event_kind::crashed, index, now, why);
     return false;
   }
   auto& row = row_at(index);
   if (row.lifecycle == lifecycle_state::faulted) {
     row.lifecycle = lifecycle_state::active;
-    note(event_kind::lifecycle, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+    note(event_kind::lifecycle, index, now);
   }
   tell_group(index, [](wire::Control::Builder c) { c.setRestart(); });
   return true;
@@ -175,7 +175,7 @@ void cell::give_up(std::uint32_t index, const moment& now) {
       to && row.lifecycle != lifecycle_state::faulted) {
     row.lifecycle = *to;
     ++counters_.gave_up;
-    note(event_kind::lifecycle, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+    note(event_kind::lifecycle, index, now);
   }
   tell_group(index, [](wire::Control::Builder c) { c.setStop(); });
 }

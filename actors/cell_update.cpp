@@ -172,9 +172,9 @@ result<void> cell::change(std::uint32_t index, wire::Update::Reader update, cons
   counters_.properties_changed += changed_;
   // The update first: an event may flush the lane, with the changes that lie on it.
   if (changed_ > 0)
-    note(event_kind::updated, index, changes_begin, update.getSourceTimeUs(), now);
+    note_update(index, changes_begin, update.getSourceTimeUs(), now);
   if (awoken)
-    note(event_kind::lifecycle, index, static_cast<std::uint32_t>(lane_changes_.size()), 0, now);
+    note(event_kind::lifecycle, index, now);
   return {};
 }
 

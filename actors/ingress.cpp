@@ -233,13 +233,13 @@ void ingress::submit(const frame& request, reply_function reply) {
   case wire::Message::LIFECYCLE:
     return by_ids(request, message.getLifecycle().getIds(), with_outcome());
   case wire::Message::GET:
-    return get(request, std::move(reply));
+    return get(request, reply);
   case wire::Message::QUERY:
-    return query(request, std::move(reply));
+    return query(request, reply);
   case wire::Message::STATS:
-    return stats(std::move(reply));
+    return stats(reply);
   case wire::Message::UNSUBSCRIBE:
-    return unsubscribe(message.getUnsubscribe(), std::move(reply));
+    return unsubscribe(message.getUnsubscribe(), reply);
   case wire::Message::GRANT:
     grant(message.getGrant().getSubscription(), message.getGrant().getCredit());
     return reply(make_done_reply());

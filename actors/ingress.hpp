@@ -46,10 +46,11 @@ public:
 
   /// Asks for events. @param deliver takes them from any cell's thread and must not block. The
   /// reply comes when every event from then on is seen.
-  void subscribe(const frame& request, std::function<void(frame)> deliver, reply_function reply);
+  void subscribe(const frame& request, std::function<void(frame)> deliver,
+                 const reply_function& reply);
 
   /// Ends a subscription; nothing is delivered after `reply`. An unknown number is no error.
-  void unsubscribe(std::uint64_t number, reply_function reply);
+  void unsubscribe(std::uint64_t number, const reply_function& reply);
 
   /// Gives a subscription room for more events. An unknown number is no error.
   void grant(std::uint64_t number, std::uint32_t credit);
@@ -82,9 +83,9 @@ private:
                        const std::unordered_map<std::string_view, placed>& in_batch,
                        std::uint16_t& parent_cell) const;
   std::string new_id();
-  void get(const frame& request, reply_function reply);
-  void query(const frame& request, reply_function reply);
-  void stats(reply_function reply);
+  void get(const frame& request, const reply_function& reply);
+  void query(const frame& request, const reply_function& reply);
+  void stats(const reply_function& reply);
 
   /// Runs `job` in every cell's turn, and `done` after the last of them.
   void in_each_cell(std::function<void(cell&, std::size_t)> job, std::function<void()> done);

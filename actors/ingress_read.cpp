@@ -17,12 +17,13 @@ void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job,
   shared->job = std::move(job);
   shared->done = std::move(done);
   shared->open = cells_.size();
-  for (std::size_t i = 0; i < cells_.size(); ++i)
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
     cells_[i]->push_ordered(cell_job{[shared, i](cell& c, const moment&) {
       shared->job(c, i);
       if (shared->open.fetch_sub(1, std::memory_order_acq_rel) == 1)
         shared->done();
     }});
+  }
 }
 
 void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
@@ -50,7 +51,7 @@ std::size_t bytes_of(const twin_record& twin) {
 
 } // namespace
 
-void ingress::get(const frame& request, reply_function reply) {
+void ingress::get(const frame& request, const reply_function& reply) {
   struct gathering {
     frame request;
     std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> wanted; // by cell: index, row
@@ -202,7 +203,7 @@ private:
   std::vector<std::vector<twin_record>> records_;
 };
 
-void ingress::query(const frame& request, reply_function reply) {
+void ingress::query(const frame& request, const reply_function& reply) {
   auto asked = request.message().getQuery();
   auto spec = spec_of(asked, limits_.page_rows_max);
   if (spec.limit > limits_.page_rows_max)
@@ -239,7 +240,7 @@ void add_counters(cell_counters& sum, const cell_counters& one) {
 
 } // namespace
 
-void ingress::stats(reply_function reply) {
+void ingress::stats(const reply_function& reply) {
   struct gathering {
     std::mutex mutex;
     cell_counters sum;
@@ -297,7 +298,7 @@ void ingress::stats(reply_function reply) {
 }
 
 void ingress::subscribe(const frame& request, std::function<void(frame)> deliver,
-                        reply_function reply) {
+                        const reply_function& reply) {
   auto asked = request.message().getSubscribe();
   subscription_request wanted;
   for (auto id : asked.getIds())
@@ -335,7 +336,7 @@ void ingress::subscribe(const frame& request, std::function<void(frame)> deliver
                [made, reply] { reply(make_subscribed_reply(made->number())); });
 }
 
-void ingress::unsubscribe(std::uint64_t number, reply_function reply) {
+void ingress::unsubscribe(std::uint64_t number, const reply_function& reply) {
   {
     std::lock_guard guard{mutex_};
     subscriptions_.erase(number);

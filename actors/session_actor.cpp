@@ -27,7 +27,7 @@ public:
   void close();
 
 private:
-  void subscribe(const frame& asked, reply_function reply);
+  void subscribe(const frame& asked, const reply_function& reply);
 
   caf::event_based_actor* self_;
   door_context* context_;
@@ -62,17 +62,17 @@ caf::result<frame> session_state::request(const frame& asked) {
     caf::anon_send(to, answer_atom::value, number, std::move(content));
   };
   if (asked.message().isSubscribe())
-    subscribe(asked, std::move(reply));
+    subscribe(asked, reply);
   else
     context_->in.submit(asked, std::move(reply));
   return promise;
 }
 
-void session_state::subscribe(const frame& asked, reply_function reply) {
+void session_state::subscribe(const frame& asked, const reply_function& reply) {
   auto deliver = [to = caf::actor{self_}](frame batch) {
     caf::anon_send(to, event_atom::value, std::move(batch));
   };
-  context_->in.subscribe(asked, std::move(deliver), std::move(reply));
+  context_->in.subscribe(asked, std::move(deliver), reply);
 }
 
 void session_state::answer(std::uint64_t number, frame content) {
@@ -133,7 +133,7 @@ private:
 };
 
 caf::result<frame, caf::actor> door_state::open(const frame& hello, const caf::actor& sink) {
-  auto refused = [](frame why) { return caf::result<frame, caf::actor>{why, caf::actor{}}; };
+  auto refused = [](const frame& why) { return caf::result<frame, caf::actor>{why, caf::actor{}}; };
   if (hello && hello.message().isReply()) // What a damaged frame became on its way in.
     return refused(hello);
   if (!hello || !hello.message().isHello() || !sink)

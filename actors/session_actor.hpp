@@ -11,6 +11,8 @@ namespace gemel {
 
 /// What the door and its sessions need. Outlives them.
 struct door_context {
+  explicit door_context(ingress& way_in) : in{way_in} {}
+
   ingress& in;
   std::size_t sessions_max = limits::sessions_max;
   /// Requests of one session that may wait for their answer at once.

@@ -37,10 +37,9 @@ public:
   void enter() {
     while (open_.load() >= size_) {
       waiting_.store(true);
-      if (open_.load() >= size_)
+      // If there is room by now, a release may still have come in between: then take it.
+      if (open_.load() >= size_ || !waiting_.exchange(false))
         half_.acquire();
-      else if (!waiting_.exchange(false))
-        half_.acquire(); // It was released in between.
     }
     open_.fetch_add(1, std::memory_order_relaxed);
   }

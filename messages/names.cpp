@@ -45,7 +45,7 @@ constexpr std::uint64_t ones = 0x0101'0101'0101'0101U;
 constexpr std::uint64_t highs = ones * 0x80;
 
 std::uint64_t word_at(const char* bytes) noexcept {
-  std::uint64_t word;
+  std::uint64_t word = 0;
   std::memcpy(&word, bytes, sizeof word);
   return word;
 }

@@ -174,12 +174,12 @@ private:
   template <class T>
   T load() const noexcept {
     T content;
-    std::memcpy(&content, raw_, sizeof content);
+    std::memcpy(&content, raw_, sizeof(T)); // NOLINT(bugprone-sizeof-expression): of a pointer
     return content;
   }
   template <class T>
   void store(T content) noexcept {
-    std::memcpy(raw_, &content, sizeof content);
+    std::memcpy(raw_, &content, sizeof(T)); // NOLINT(bugprone-sizeof-expression): of a pointer
   }
   void set_chars(std::string_view chars, unsigned char t);
   std::string_view heap_chars() const noexcept;

@@ -34,7 +34,7 @@ void prefetch_struct(Reader of) noexcept {
 template <class Reader>
 void prefetch_first_pointer(Reader of) noexcept {
   auto data = capnp::AnyStruct::Reader{of}.getDataSection();
-  std::int64_t pointer;
+  std::int64_t pointer = 0;
   std::memcpy(&pointer, data.end(), sizeof pointer);
   const auto* target = data.end() + sizeof pointer
                        + (static_cast<std::int32_t>(pointer) >> 2) * std::int64_t{sizeof pointer};

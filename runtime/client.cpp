@@ -148,7 +148,8 @@ void grant(const caf::actor& session, const event_batch& events) {
 
 // The program's end of a session. `(session)` tells it which one, `(answer_atom, n, frame)` has it
 // send the n-th request.
-caf::behavior sink_actor(caf::event_based_actor* self, std::shared_ptr<session_table> shared) {
+caf::behavior sink_actor(caf::event_based_actor* self,
+                         const std::shared_ptr<session_table>& shared) {
   ignore_unknown(self);
   auto session = std::make_shared<caf::actor>();
   self->set_down_handler([shared](caf::down_msg&) { shared->lost(); });
@@ -236,7 +237,7 @@ client::client(std::unique_ptr<parts> made) : parts_{std::move(made)} {
 
 client::~client() = default;
 
-result<std::unique_ptr<client>> client::connect(std::string_view endpoint, options wanted) {
+result<std::unique_ptr<client>> client::connect(std::string_view endpoint, const options& wanted) {
   auto where = parse_endpoint(endpoint);
   if (!where)
     return tl::unexpected<error>(std::move(where.error()));

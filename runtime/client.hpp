@@ -24,7 +24,7 @@ public:
   /// @returns errc::bad_value for an endpoint that is none; errc::unreachable, timed_out;
   ///          errc::incompatible when something else than a node of this protocol answers;
   ///          errc::limit_reached when the node has too many sessions.
-  static result<std::unique_ptr<client>> connect(std::string_view endpoint, options wanted);
+  static result<std::unique_ptr<client>> connect(std::string_view endpoint, const options& wanted);
   static result<std::unique_ptr<client>> connect(std::string_view endpoint) {
     return connect(endpoint, options{});
   }
