@@ -59,42 +59,50 @@ private:
   std::counting_semaphore<> half_{0};
 };
 
-// A closed loop: each client keeps up to `frames` frames under way; an update counts once it is
-// applied.
-rate update_rate(node& in, const options& asked, const std::vector<std::string>& ids,
-                 std::uint32_t batch, std::uint32_t frames, double seconds) {
+struct load {
+  std::uint32_t batch;
+  // Each client keeps up to this many frames under way.
+  std::uint32_t frames;
   std::atomic<std::uint64_t> applied{0};
   std::atomic<std::uint64_t> failed{0};
   std::atomic<bool> stop{false};
+};
+
+void run_client(node& in, const std::vector<std::string>& ids, std::uint64_t seed, load& work) {
+  random_source random{seed};
+  window room{work.frames};
+  while (!work.stop.load(std::memory_order_relaxed)) {
+    auto updates = make_updates(ids, work.batch, random);
+    room.enter();
+    in.update_async(updates, [&](outcome&& what) {
+      work.applied.fetch_add(what.applied, std::memory_order_relaxed);
+      work.failed.fetch_add(what.failures.size(), std::memory_order_relaxed);
+      room.leave();
+    });
+  }
+  room.drain();
+}
+
+// A closed loop; an update counts once it is applied.
+rate update_rate(node& in, const options& asked, const std::vector<std::string>& ids,
+                 std::uint32_t batch, std::uint32_t frames, double seconds) {
+  load work{batch, frames, {}, {}, {}};
   std::vector<std::jthread> clients;
   for (unsigned c = 0; c < asked.clients; ++c)
-    clients.emplace_back([&, c] {
-      random_source random{asked.seed + c + 1};
-      window room{frames};
-      while (!stop.load(std::memory_order_relaxed)) {
-        auto updates = make_updates(ids, batch, random);
-        room.enter();
-        in.update_async(updates, [&](outcome&& what) {
-          applied.fetch_add(what.applied, std::memory_order_relaxed);
-          failed.fetch_add(what.failures.size(), std::memory_order_relaxed);
-          room.leave();
-        });
-      }
-      room.drain();
-    });
+    clients.emplace_back([&, c] { run_client(in, ids, asked.seed + c + 1, work); });
   std::this_thread::sleep_for(std::chrono::seconds{1}); // warm up
-  auto count = applied.load();
+  auto count = work.applied.load();
   auto began = now_seconds();
   auto cpu_began = processor_seconds();
   std::this_thread::sleep_for(std::chrono::duration<double>{seconds});
   rate measured;
-  auto done = static_cast<double>(applied.load() - count);
+  auto done = static_cast<double>(work.applied.load() - count);
   measured.per_second = done / (now_seconds() - began);
   measured.per_cpu_second = done / (processor_seconds() - cpu_began);
-  stop = true;
+  work.stop = true;
   clients.clear();
-  if (failed != 0) {
-    fmt::print(stderr, "gemel-bench: {} updates failed\n", failed.load());
+  if (work.failed != 0) {
+    fmt::print(stderr, "gemel-bench: {} updates failed\n", work.failed.load());
     std::exit(1);
   }
   return measured;
