@@ -46,8 +46,11 @@ bool cell_runner::turn() {
     done_ = 0;
     idle = !inbox_.take_data(taken_);
   }
-  for (std::size_t entries = 0; done_ < taken_.size() && entries < turn_entries_max_; ++done_)
-    entries += run_one(taken_[done_]);
+  for (std::size_t entries = 0; done_ < taken_.size() && entries < turn_entries_max_;) {
+    // Counted before it is run: one that throws is not run again.
+    auto& item = taken_[done_++];
+    entries += run_one(item);
+  }
   cell_.flush();
   return !idle;
 }

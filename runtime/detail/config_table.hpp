@@ -20,9 +20,9 @@ struct microseconds_slot {
 };
 
 /// Where an option's value lies in a config; its type decides how a value is read and written.
-using option_slot = std::variant<std::string*, std::uint64_t*, std::uint32_t*, std::uint16_t*,
-                                 bool*, microseconds_slot,
-                                 restart_strategy*, restart_kind*, log_level*>;
+using option_slot =
+    std::variant<std::string*, std::uint64_t*, std::uint32_t*, std::uint16_t*, bool*,
+                 microseconds_slot, restart_strategy*, restart_kind*, log_level*>;
 
 struct option {
   /// `section.name`.
