@@ -48,7 +48,7 @@ std::size_t cell::run(work& item, const moment& now) {
   if (auto* addressed = std::get_if<addressed_message>(&item))
     return run_addressed(*addressed, now);
   if (auto* signal = std::get_if<exit_signal>(&item)) {
-    if (signal->row < row_count_ && row_at(signal->row).has(twin_row::live)
+    if (is_at(signal->row, signal->to)
         && row_at(signal->row).lifecycle != lifecycle_state::faulted) {
       stop_behavior(signal->row);
       supervise(signal->row, signal->normal ? exit_kind::normal : exit_kind::shutdown, now);
@@ -65,6 +65,11 @@ std::size_t cell::run(work& item, const moment& now) {
 
 bool cell::holds(std::uint32_t row, std::string_view id) const {
   return row < row_count_ && row_at(row).has(twin_row::live) && row_at(row).id == id;
+}
+
+bool cell::is_at(std::uint32_t index, const twin_address* to) const {
+  return index < row_count_ && row_at(index).has(twin_row::live)
+         && (to == nullptr || row_at(index).address == to);
 }
 
 } // namespace gemel

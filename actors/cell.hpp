@@ -228,6 +228,8 @@ private:
   void save(const twin_row& row);
   void restore(twin_row& row);
   std::size_t run_addressed(addressed_message& message, const moment& now);
+  // Whether the twin that a message was sent to is still the one in the row.
+  bool is_at(std::uint32_t index, const twin_address* to) const;
 
   // ---- read (cell_read.cpp) ----
   std::string path_of(const twin_row& row) const;

@@ -26,6 +26,8 @@ struct addressed_message {
   frame message;
   /// Empty: nobody waits for an answer.
   reply_function reply;
+  /// Whom it was sent to: the row may hold another twin by now. Null: whoever is there.
+  const twin_address* to = nullptr;
 };
 
 /// An exit signal that was sent to one twin's own address.
@@ -33,6 +35,8 @@ struct exit_signal {
   std::uint32_t row = 0;
   /// It ended as it should, or was asked to.
   bool normal = true;
+  /// As in `addressed_message`.
+  const twin_address* to = nullptr;
 };
 
 /// A message of another cell of this node; `wire::Control`. Travels in order with the data, since

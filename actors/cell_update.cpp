@@ -236,7 +236,7 @@ std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
       message.reply(std::move(answer));
   };
   auto index = message.row;
-  if (index >= row_count_ || !row_at(index).has(twin_row::live)) {
+  if (!is_at(index, message.to)) {
     reply(make_error_reply({errc::twin_not_found, "the twin of this address is gone"}));
     return 1;
   }

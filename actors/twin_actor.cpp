@@ -65,7 +65,7 @@ void twin_actor::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
     return take_frame(*what, content.get_as<frame>(0));
   if (content.match_elements<caf::exit_msg>()) {
     const auto& reason = content.get_as<caf::exit_msg>(0).reason;
-    cell_.push_control(exit_signal{row_, !reason});
+    cell_.push_control(exit_signal{row_, !reason, self()});
     return;
   }
   if (what->sender != nullptr && what->mid.is_request())
@@ -84,7 +84,7 @@ void twin_actor::take_frame(caf::mailbox_element& what, const frame& message) {
       reply(make_error_reply({errc::unsupported, "a hierarchy actor takes no frames"}));
     return;
   }
-  if (cell_.push_data(addressed_message{row_, message, reply}))
+  if (cell_.push_data(addressed_message{row_, message, reply, self()}))
     return;
   if (reply)
     reply(make_error_reply({errc::overloaded, "the cell's queue is full"}));

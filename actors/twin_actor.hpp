@@ -63,6 +63,7 @@ public:
 
 private:
   bool ended() const { return getf(is_terminated_flag); }
+  const twin_address* self() const { return reinterpret_cast<const twin_address*>(ctrl()); }
   void take_frame(caf::mailbox_element& what, const frame& message);
 
   twin_actor_context& shared_;

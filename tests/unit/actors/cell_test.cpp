@@ -607,3 +607,22 @@ TEST_CASE("a twin's own address takes updates and gets, and nothing else", "[uni
   node.run();
   CHECK(*node.find("m")->find("a") == value{3});
 }
+
+TEST_CASE("a message to a twin that was deleted never reaches who has its row now",
+          "[unit][actors]") {
+  options wanted;
+  wanted.cells = 1;
+  simulated_node node{wanted};
+  REQUIRE(node.create({machine("old"), machine("other")}).applied == 2);
+  auto row = node.directory().find("old")->row;
+  const auto* other = node.runner(0).core().row(node.directory().find("other")->row).address;
+  auto ask = [&](const twin_address* to) {
+    frame answer;
+    REQUIRE(node.runner(0).push_data(
+        addressed_message{row, make_get({}), [&](frame reply) { answer = std::move(reply); }, to}));
+    node.run();
+    return expect_page(answer);
+  };
+  CHECK(ask(node.runner(0).core().row(row).address)->twins.at(0).id == "old");
+  CHECK(ask(other).error().code == errc::twin_not_found);
+}
