@@ -11,6 +11,25 @@ const supervision_policy& supervision_table::of(std::string_view parent_type) co
   return i != by_type.end() ? i->second : fallback;
 }
 
+cell_counters& cell_counters::operator+=(const cell_counters& other) noexcept {
+  created += other.created;
+  removed += other.removed;
+  updates_applied += other.updates_applied;
+  updates_unchanged += other.updates_unchanged;
+  properties_changed += other.properties_changed;
+  refused += other.refused;
+  crashes += other.crashes;
+  restarts += other.restarts;
+  escalations += other.escalations;
+  gave_up += other.gave_up;
+  events += other.events;
+  events_delivered += other.events_delivered;
+  events_missed += other.events_missed;
+  queries += other.queries;
+  rows_scanned += other.rows_scanned;
+  return *this;
+}
+
 cell::cell(cell_id self, const cell_environment& world)
     : self_{self}, world_{world}, keys_{world.symbols.keys}, types_{world.symbols.types},
       shard_counters_(limits::shards / world.cells + 1) {

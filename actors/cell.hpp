@@ -77,6 +77,8 @@ struct cell_counters {
   std::uint64_t events_missed = 0;
   std::uint64_t queries = 0;
   std::uint64_t rows_scanned = 0;
+
+  cell_counters& operator+=(const cell_counters& other) noexcept;
 };
 
 /// The actor that runs the twins of many shards: the only writer of their rows, of their hierarchy

@@ -218,28 +218,6 @@ void ingress::query(const frame& request, const reply_function& reply) {
          [shared, reply] { reply(shared->answer()); });
 }
 
-namespace {
-
-void add_counters(cell_counters& sum, const cell_counters& one) {
-  sum.created += one.created;
-  sum.removed += one.removed;
-  sum.updates_applied += one.updates_applied;
-  sum.updates_unchanged += one.updates_unchanged;
-  sum.properties_changed += one.properties_changed;
-  sum.refused += one.refused;
-  sum.crashes += one.crashes;
-  sum.restarts += one.restarts;
-  sum.escalations += one.escalations;
-  sum.gave_up += one.gave_up;
-  sum.events += one.events;
-  sum.events_delivered += one.events_delivered;
-  sum.events_missed += one.events_missed;
-  sum.queries += one.queries;
-  sum.rows_scanned += one.rows_scanned;
-}
-
-} // namespace
-
 void ingress::stats(const reply_function& reply) {
   struct gathering {
     std::mutex mutex;
@@ -252,7 +230,7 @@ void ingress::stats(const reply_function& reply) {
   gather(
       [shared](cell& c, std::size_t) {
         std::lock_guard guard{shared->mutex};
-        add_counters(shared->sum, c.counters());
+        shared->sum += c.counters();
         shared->latency.merge(c.update_latency());
         shared->twins += c.twins();
         shared->groups += c.groups();

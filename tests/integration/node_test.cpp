@@ -2,26 +2,15 @@
 
 #include "runtime/gemel.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/small_node.hpp"
 
 #include <atomic>
 #include <future>
 
 using namespace gemel;
 
-namespace {
-
-std::unique_ptr<node> start_small() {
-  node_options wanted;
-  wanted.config.node.workers = 2;
-  auto started = node::start(std::move(wanted));
-  REQUIRE(started);
-  return std::move(*started);
-}
-
-} // namespace
-
 TEST_CASE("a node creates, updates, reads and deletes twins", "[integration][runtime]") {
-  auto in = start_small();
+  auto in = start_small_node();
   auto hall = in->create({.type = "hall", .properties = {{"name", "Hall 3"}}});
   REQUIRE(hall);
   auto made = in->create(
@@ -42,7 +31,7 @@ TEST_CASE("a node creates, updates, reads and deletes twins", "[integration][run
 }
 
 TEST_CASE("of twenty writers that expect one version exactly one wins", "[integration][runtime]") {
-  auto in = start_small();
+  auto in = start_small_node();
   REQUIRE(in->create({.id = "t", .type = "counter", .properties = {{"n", 0}}}));
   std::vector<std::future<result<void>>> writers;
   std::vector<std::promise<result<void>>> answers(20);
@@ -68,7 +57,7 @@ TEST_CASE("of twenty writers that expect one version exactly one wins", "[integr
 }
 
 TEST_CASE("a subscriber gets old and new values of what it asked for", "[integration][runtime]") {
-  auto in = start_small();
+  auto in = start_small_node();
   for (int i = 0; i < 10; ++i)
     REQUIRE(in->create(
         {.id = "m" + std::to_string(i), .type = "machine", .properties = {{"temperature", 60.0}}}));
@@ -96,7 +85,7 @@ TEST_CASE("a subscriber gets old and new values of what it asked for", "[integra
 
 TEST_CASE("queries see every acknowledged write and page over all cells",
           "[integration][runtime]") {
-  auto in = start_small();
+  auto in = start_small_node();
   std::vector<new_twin> twins;
   for (int i = 0; i < 1'000; ++i)
     twins.push_back({.id = "m" + std::to_string(i),
@@ -121,7 +110,7 @@ TEST_CASE("queries see every acknowledged write and page over all cells",
 }
 
 TEST_CASE("a stopped node refuses requests and can be stopped twice", "[integration][runtime]") {
-  auto in = start_small();
+  auto in = start_small_node();
   REQUIRE(in->create({.id = "t", .type = "x"}));
   in->stop();
   in->stop();

@@ -3,20 +3,13 @@
 #include "actors/caf.hpp"
 #include "runtime/caf_access.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/small_node.hpp"
 
 #include <caf/scoped_actor.hpp>
 
 using namespace gemel;
 
 namespace {
-
-std::unique_ptr<node> start_small() {
-  node_options wanted;
-  wanted.config.node.workers = 2;
-  auto started = node::start(std::move(wanted));
-  REQUIRE(started);
-  return std::move(*started);
-}
 
 frame get_nothing() {
   return make_get(std::vector<std::string>{});
@@ -25,7 +18,7 @@ frame get_nothing() {
 } // namespace
 
 TEST_CASE("a twin's address answers updates and gets", "[integration][actors]") {
-  auto in = start_small();
+  auto in = start_small_node();
   REQUIRE(in->create({.id = "t", .type = "x", .properties = {{"n", 1}}}));
   auto twin = caf_access::twin(*in, "t");
   REQUIRE(twin);
@@ -56,7 +49,7 @@ TEST_CASE("a twin's address answers updates and gets", "[integration][actors]") 
 
 TEST_CASE("who monitors a twin hears when it is deleted, and later messages bounce",
           "[integration][actors]") {
-  auto in = start_small();
+  auto in = start_small_node();
   REQUIRE(in->create({.id = "t", .type = "x"}));
   auto twin = caf_access::twin(*in, "t");
   REQUIRE(twin);
@@ -73,7 +66,7 @@ TEST_CASE("who monitors a twin hears when it is deleted, and later messages boun
 
 TEST_CASE("who is linked to a twin ends with it, and who unlinked does not",
           "[integration][actors]") {
-  auto in = start_small();
+  auto in = start_small_node();
   REQUIRE(in->create({.id = "t", .type = "x"}));
   auto twin = caf_access::twin(*in, "t");
   REQUIRE(twin);

@@ -188,22 +188,8 @@ std::vector<twin_record> simulated_node::all() {
 
 cell_counters simulated_node::counters() {
   cell_counters sum;
-  for (auto& runner : runners_) {
-    const auto& one = runner->core().counters();
-    sum.created += one.created;
-    sum.removed += one.removed;
-    sum.updates_applied += one.updates_applied;
-    sum.updates_unchanged += one.updates_unchanged;
-    sum.properties_changed += one.properties_changed;
-    sum.refused += one.refused;
-    sum.crashes += one.crashes;
-    sum.restarts += one.restarts;
-    sum.escalations += one.escalations;
-    sum.gave_up += one.gave_up;
-    sum.events += one.events;
-    sum.events_delivered += one.events_delivered;
-    sum.events_missed += one.events_missed;
-  }
+  for (auto& runner : runners_)
+    sum += runner->core().counters();
   return sum;
 }
 
