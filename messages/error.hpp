@@ -56,6 +56,14 @@ enum class errc : std::uint16_t {
   missing_field = 20,
   /// The peer speaks another protocol version or belongs to another cluster.
   incompatible = 21,
+  /// Another request has a claim on the twin right now. Nothing was done; send again.
+  twin_busy = 22,
+  /// Another twin holds this value of a unique property.
+  alias_taken = 23,
+  /// The twin's behaviour has no command of this name; the context names those it has.
+  unknown_command = 24,
+  /// The command ended with an error of its own; the context is the behaviour's words.
+  command_failed = 25,
 };
 
 /// The code as text, such as `twin_not_found`. Returns `unknown` for numbers of a newer peer.
@@ -67,7 +75,9 @@ errc errc_from_string(std::string_view text) noexcept;
 /// An answer that is not the wished one: `code` for programs, `context` for people.
 struct error {
   errc code = errc::none;
-  std::string context;
+  std::string context{};
+  /// Of `overloaded`: milliseconds after which trying again is worth it; 0: not known.
+  std::uint32_t retry_after_ms = 0;
 
   friend bool operator==(const error&, const error&) = default;
 };

@@ -10,6 +10,7 @@ $Cxx.namespace("gemel::wire");
 using Values = import "value.capnp";
 using Value = Values.Value;
 using KeyIndex = Values.KeyIndex;
+using Member = Values.Member;
 
 using TwinId = Text;
 # 1 to id_bytes_max bytes of UTF-8, no control characters, no '/'. Unique in a cluster.
@@ -42,6 +43,11 @@ struct Message {
     reply @12 :Reply;
     events @13 :EventBatch;
     control @14 :Control;
+    command @15 :Command;
+    emit @16 :EmitBatch;
+    move @17 :Move;
+    types @18 :Void;
+    # Asks which twin types there are: their models and how many twins of each live.
   }
 }
 
@@ -65,13 +71,20 @@ struct Create {
   # No key twice. At most properties_max.
   placement @4 :Text;
   # Twins of one non-empty placement key share a shard. Empty: with the siblings, see registry/.
+  ifAbsent @5 :Bool;
+  # A twin that is there already is no failure; it stays as it is.
 }
 
 struct UpdateBatch {
   # Changes properties. Answered by `Reply.outcome`. Each entry is applied whole or not at all; the
-  # entries of one batch are independent of each other.
+  # entries of one batch are independent of each other, unless it is atomic.
   keys @0 :List(Text);
   updates @1 :List(Update);
+  atomic @2 :Bool;
+  # All entries take effect or none, and nobody sees some of them without the others. No twin twice.
+  cause @3 :Text;
+  # The id of the event that led to this, for the events that follow. Empty: none. At most
+  # id_bytes_max bytes.
 }
 
 struct Update {
@@ -84,11 +97,82 @@ struct Update {
   # Only if the twin's version is this; else precondition_failed. 0: no condition.
   sourceTimeUs @4 :TimeUs;
   # When the device measured it. 0: when the twin applied it.
+  add @5 :List(Value);
+  # Numbers to add to properties; a property that is not there counts as 0. No key that `set` or
+  # `unset` holds too. Integers that overflow are refused.
+  paths @6 :List(PathChange);
+  # Changes inside properties that are maps or lists, one after the other, after all of the above.
+  replace @7 :Bool;
+  # Properties that `set` does not name are removed.
+  ifAbsent @8 :List(KeyIndex);
+  # Only if the twin has none of these properties; else precondition_failed.
+  condition @9 :Text;
+  # Only if this expression holds for the twin as it is; else precondition_failed. Empty: always.
+}
+
+struct PathChange {
+  # A change inside one property.
+  path @0 :Text;
+  # A property, then steps: `.key` into a map, `[n]` into a list (from 0; negative from the end).
+  # Such as `limits.high` or `axes[2].speed`. A missing map on the way is made, a missing list
+  # element is an error.
+  union {
+    set @1 :Value;
+    unset @2 :Void;
+    # Removes the member or element; one that is not there is no error.
+    add @3 :Value;
+    # Adds a number to a number; missing counts as 0.
+    append @4 :Value;
+    # Puts an element behind a list; a missing list is made.
+  }
 }
 
 struct Get {
   ids @0 :List(TwinId);
   # Answered by `Reply.page`, in the order asked; a twin that is not there is in `missing`.
+  aliases @1 :List(Alias);
+  # Further twins, by a unique property. What is not found is in `missing` as `property=value`.
+  withStamps @2 :Bool;
+  # Answers `Twin.stamps` too.
+}
+
+struct Alias {
+  # A property that its type's model declares unique, and a value.
+  property @0 :Text;
+  content @1 :Value;
+}
+
+struct Command {
+  # Asks a twin's behaviour to do something. Answered by `Reply.result`.
+  id @0 :TwinId;
+  name @1 :Text;
+  arguments @2 :List(Member);
+  timeoutMs @3 :UInt32;
+  # The answer comes by then, at the latest as timed_out. 0: the node's default.
+  cause @4 :Text;
+}
+
+struct EmitBatch {
+  # Events that happen to twins without changing them, such as `serviced`. Answered by
+  # `Reply.outcome`; subscribers see them as events of kind `emitted`, the twin's behaviour too.
+  keys @0 :List(Text);
+  events @1 :List(Emit);
+  cause @2 :Text;
+}
+
+struct Emit {
+  id @0 :TwinId;
+  name @1 :Text;
+  # As valid as a property key.
+  payload @2 :List(Value);
+  sourceTimeUs @3 :TimeUs;
+}
+
+struct Move {
+  # Gives twins another parent, with all that is below them. Answered by `Reply.outcome`.
+  ids @0 :List(TwinId);
+  parent @1 :TwinId;
+  # Empty: they become roots.
 }
 
 struct Remove {
@@ -111,6 +195,8 @@ struct LifecycleBatch {
   ids @0 :List(TwinId);
   trigger @1 :UInt8;
   # A `lifecycle_trigger`.
+  children @2 :ChildPolicy;
+  # Of `retire` alone: what becomes of the children; cascade retires them too.
 }
 
 struct Query {
@@ -132,6 +218,14 @@ struct Query {
   pageToken @8 :Text;
   # From `Page.next` of the same query.
   countOnly @9 :Bool;
+  ancestor @10 :TwinId;
+  # Only twins below this one, at any depth. Empty: not asked for.
+  groupBy @11 :List(Text);
+  # Expressions; answers one `Group` for each combination of their values instead of twins.
+  aggregates @12 :List(Text);
+  # `count()`, or `count|sum|avg|min|max(expression)`. With an empty `groupBy`: one group of all.
+  explain @13 :Bool;
+  # Answers how the query is carried out, in `Page.explanation`, and runs it.
 }
 
 struct Subscribe {
@@ -143,9 +237,27 @@ struct Subscribe {
   parent @2 :TwinId;
   # Only direct children of this twin. Empty: any.
   where @3 :Text;
-  # Only while this holds for the twin's new state. Empty: always.
+  # Only if this holds: properties are those of the twin's new state, `new.x` and `old.x` those
+  # after and before the event, `changed(x)` whether it changed, `event` the kind or the name of an
+  # emitted event. Empty: always.
   credit @4 :UInt32;
   # Events that may come before the next `Grant`. 0: subscriber_backlog_max.
+  ancestor @5 :TwinId;
+  # Only twins below this one, at any depth. Empty: any.
+  kinds @6 :List(EventKind);
+  # Empty: all kinds.
+  minIntervalMs @7 :UInt32;
+  # At most one event for each twin in this time; changes in between are folded into the next one:
+  # oldest old value, newest new one. Only `updated` events are held back. 0: every event.
+  keepMs @8 :UInt32;
+  # How long the subscription outlives its link, to be resumed; events up to its credit are kept.
+  # 0: it ends with the link.
+  resume @9 :UInt64;
+  # Takes over this subscription, made with `keepMs`, from a link that broke; all else here but
+  # `credit` and `resumeAfter` is ignored. 0: a new one.
+  resumeAfter @10 :UInt64;
+  # The last sequence number that was seen; what came later is sent again, or, if it is not kept,
+  # counted in `missed` once.
 }
 
 struct Grant {
@@ -173,7 +285,31 @@ struct Reply {
     done @4 :Void;
     stats @5 :Stats;
     welcome @6 :Welcome;
+    result @7 :Value;
+    # Of a command.
+    types @8 :List(TypeInfo);
   }
+}
+
+struct TypeInfo {
+  name @0 :Text;
+  extends @1 :Text;
+  # Empty: nothing.
+  capabilities @2 :List(Text);
+  properties @3 :List(PropertyInfo);
+  commands @4 :List(Text);
+  twins @5 :UInt64;
+  # Live ones of just this type.
+  hasBehavior @6 :Bool;
+}
+
+struct PropertyInfo {
+  key @0 :Text;
+  kind @1 :Text;
+  # `boolean`, `integer`, `number`, `text`, `bytes`, `list`, `map` or empty for any.
+  unit @2 :Text;
+  indexed @3 :Bool;
+  unique @4 :Bool;
 }
 
 struct Error {
@@ -182,6 +318,8 @@ struct Error {
   context @1 :Text;
   index @2 :UInt32;
   # In an outcome: which entry of the batch.
+  retryAfterMs @3 :UInt32;
+  # Of `overloaded`: when trying again is worth it. 0: not known.
 }
 
 struct Outcome {
@@ -207,6 +345,30 @@ struct Twin {
   properties @7 :List(Value);
   path @8 :Text;
   # '/' and the ids from the root down to this twin, joined by '/'.
+  rollups @9 :List(Rollup);
+  # Of all twins below it, as its type's model asks for.
+  stamps @10 :List(PropertyStamp);
+  # One for each of `properties`, if they were asked for.
+}
+
+struct Rollup {
+  property @0 :KeyIndex;
+  # Of the twins below.
+  count @1 :UInt64;
+  # Those that have it as a number; the rest below is of these.
+  sum @2 :Float64;
+  # Correctly rounded, whatever the order.
+  min @3 :Float64;
+  max @4 :Float64;
+}
+
+struct PropertyStamp {
+  # Which write a value came from.
+  time @0 :UInt64;
+  # A `hybrid_time`.
+  dot @1 :UInt64;
+  # Writer and counter, see messages/stamp.hpp.
+  sourceTimeUs @2 :TimeUs;
 }
 
 struct Page {
@@ -217,7 +379,17 @@ struct Page {
   # Token of the next page. Empty: this was the last one.
   total @4 :UInt64;
   # Twins that match, when countOnly was asked; else 0.
-  missing @5 :List(TwinId);
+  missing @5 :List(Text);
+  # Ids asked for that are not there, and aliases as `property=value`.
+  groups @6 :List(Group);
+  explanation @7 :Text;
+}
+
+struct Group {
+  keys @0 :List(Value);
+  # One for each of `groupBy`; a missing value is a null.
+  values @1 :List(Value);
+  # One for each of `aggregates`.
 }
 
 struct Stats {
@@ -255,6 +427,11 @@ enum EventKind {
   removed @2;
   lifecycle @3;
   crashed @4;
+  emitted @5;
+  # Something happened to the twin that changes no property: `Event.name` and, as `changes`, its
+  # payload.
+  moved @6;
+  # It has another parent, or none.
 }
 
 struct EventBatch {
@@ -265,6 +442,8 @@ struct EventBatch {
   events @3 :List(Event);
   missed @4 :UInt64;
   # Events left out before the first one here because the subscriber was slow. Read the twins again.
+  firstSequence @5 :UInt64;
+  # Of a subscription that can be resumed: the number of the first event here; they go up by one.
 }
 
 struct Event {
@@ -283,6 +462,14 @@ struct Event {
   # The old values, one for each of `changes`; of a new property a null.
   detail @10 :Text;
   # Of a crash: what the behaviour threw.
+  shard @11 :UInt16;
+  dot @12 :UInt64;
+  # With `shard`: the id of this event, see messages/stamp.hpp. Of an update: that of its last
+  # property. Every event has one of its own.
+  cause @13 :Text;
+  # The id of the event that led to this one, as the writer said. Empty: none.
+  name @14 :Text;
+  # Of `emitted`.
 }
 
 # ---- between cells ---------------------------------------------------------------------------

@@ -32,6 +32,18 @@ struct new_twin {
   gemel::properties properties{};
   /// Twins of one non-empty placement key share a shard.
   std::string placement{};
+  /// A twin that is there already is no failure; it stays as it is.
+  bool if_absent = false;
+};
+
+/// A change inside a property that is a map or a list.
+struct path_change {
+  enum class action : std::uint8_t { set, unset, add, append };
+  /// Such as `limits.high` or `axes[2].speed`, see `wire::PathChange`.
+  std::string path{};
+  action what = action::set;
+  /// Of `unset`: not used.
+  value content{};
 };
 
 /// A change of one twin, applied whole or not at all.
@@ -42,6 +54,70 @@ struct twin_update {
   /// Only if the twin's version is this; 0: no condition.
   std::uint64_t if_version = 0;
   /// When the device measured it, microseconds since 1970 UTC; 0: when the twin applied it.
+  std::int64_t source_time_us = 0;
+  /// Numbers to add; a property that is not there counts as 0.
+  gemel::properties add{};
+  /// After `set`, `unset` and `add`, in this order.
+  std::vector<path_change> paths{};
+  /// Properties that `set` does not name are removed.
+  bool replace = false;
+  /// Only if the twin has none of these properties.
+  std::vector<std::string> if_absent{};
+  /// Only if this expression holds for the twin as it is; empty: always.
+  std::string condition{};
+};
+
+/// How a whole batch of updates is meant.
+struct update_options {
+  /// All or none, and nobody sees a part of it.
+  bool atomic = false;
+  /// The id of the event that led to it; empty: none.
+  std::string cause{};
+};
+
+/// Something that happens to a twin without changing it.
+struct twin_emit {
+  std::string id{};
+  std::string name{};
+  gemel::properties payload{};
+  std::int64_t source_time_us = 0;
+};
+
+/// What is asked of a twin's behaviour.
+struct twin_command {
+  std::string id{};
+  std::string name{};
+  /// By name.
+  gemel::properties arguments{};
+  /// 0: the node's default.
+  std::uint32_t timeout_ms = 0;
+  std::string cause{};
+};
+
+/// A unique property with its value, which names a twin.
+struct twin_alias {
+  std::string property{};
+  value content{};
+};
+
+/// What a parent knows of all twins below it. The last three are of those that have the property
+/// as a number.
+struct rollup_record {
+  std::string property{};
+  std::uint64_t count = 0;
+  /// Correctly rounded, whatever the order of the writes.
+  double sum = 0;
+  double min = 0;
+  double max = 0;
+};
+
+/// Which write a property's value came from.
+struct property_stamp {
+  /// A `hybrid_time`.
+  std::uint64_t time = 0;
+  /// Writer and counter, see messages/stamp.hpp.
+  std::uint64_t dot = 0;
+  /// 0: not given.
   std::int64_t source_time_us = 0;
 };
 
@@ -58,6 +134,9 @@ struct twin_record {
   std::int64_t updated_at_us = 0;
   bool has_children = false;
   gemel::properties properties{};
+  std::vector<rollup_record> rollups{};
+  /// One for each property, if asked for.
+  std::vector<property_stamp> stamps{};
 
   /// The property's value, or null when the twin has none of that key.
   const value* find(std::string_view key) const noexcept;
@@ -100,6 +179,22 @@ struct query_request {
   std::uint32_t limit = 0;
   std::string page_token{};
   bool count_only = false;
+  /// Only twins below this one, at any depth; empty: not asked for.
+  std::string ancestor{};
+  /// Expressions; answers groups instead of twins.
+  std::vector<std::string> group_by{};
+  /// `count()`, or `count|sum|avg|min|max(expression)`.
+  std::vector<std::string> aggregates{};
+  /// Answers how it is carried out, too.
+  bool explain = false;
+};
+
+/// One row of an answer with `group_by` or `aggregates`.
+struct group_record {
+  /// One for each of `group_by`; a missing value is a null.
+  std::vector<value> keys{};
+  /// One for each of `aggregates`.
+  std::vector<value> values{};
 };
 
 /// One page of an answer.
@@ -109,19 +204,32 @@ struct twin_page {
   std::string next{};
   /// How many match, when only that was asked.
   std::uint64_t total = 0;
-  /// Ids asked for that are not there.
+  /// Ids asked for that are not there, and aliases as `property=value`.
   std::vector<std::string> missing{};
+  std::vector<group_record> groups{};
+  /// If asked for.
+  std::string explanation{};
 };
 
-/// Which events are asked for. All given conditions must hold.
-struct subscription_request {
-  std::vector<std::string> ids{};
-  std::string type{};
-  std::string parent{};
-  /// An expression over the new state; empty: always.
-  std::string where{};
-  /// Events that may come before the next grant; 0: `limits::subscriber_backlog_max`.
-  std::uint32_t credit = 0;
+/// A twin type as a node knows it.
+struct type_record {
+  std::string name{};
+  /// Empty: nothing.
+  std::string extends{};
+  std::vector<std::string> capabilities{};
+  struct property_info {
+    std::string key{};
+    /// Empty: any.
+    std::string kind{};
+    std::string unit{};
+    bool indexed = false;
+    bool unique = false;
+  };
+  std::vector<property_info> properties{};
+  std::vector<std::string> commands{};
+  /// Live ones of just this type.
+  std::uint64_t twins = 0;
+  bool has_behavior = false;
 };
 
 /// What happened to a twin. The numbers are part of the wire format.
@@ -131,9 +239,35 @@ enum class event_kind : std::uint8_t {
   removed = 2,
   lifecycle = 3,
   crashed = 4,
+  /// Something happened that changes no property.
+  emitted = 5,
+  /// It has another parent, or none.
+  moved = 6,
 };
 
 std::string_view to_string(event_kind kind) noexcept;
+
+/// Which events are asked for. All given conditions must hold.
+struct subscription_request {
+  std::vector<std::string> ids{};
+  std::string type{};
+  std::string parent{};
+  /// An expression over the new state and the change, see `wire::Subscribe`; empty: always.
+  std::string where{};
+  /// Events that may come before the next grant; 0: `limits::subscriber_backlog_max`.
+  std::uint32_t credit = 0;
+  /// Only twins below this one, at any depth; empty: any.
+  std::string ancestor{};
+  /// Empty: all kinds.
+  std::vector<event_kind> kinds{};
+  /// At most one `updated` event for each twin in this time, with all changes folded; 0: every one.
+  std::uint32_t min_interval_ms = 0;
+  /// How long it outlives its link, to be resumed; 0: it ends with the link.
+  std::uint32_t keep_ms = 0;
+  /// Takes over this subscription after the event of number `resume_after`; 0: a new one.
+  std::uint64_t resume = 0;
+  std::uint64_t resume_after = 0;
+};
 
 /// One property's change.
 struct property_change {
@@ -158,6 +292,13 @@ struct twin_event {
   std::vector<property_change> changes{};
   /// Of a crash: what was thrown.
   std::string detail{};
+  /// With `dot` the id of this event, see `event_id`.
+  std::uint16_t shard = 0;
+  std::uint64_t dot = 0;
+  /// The id of the event that led to this one; empty: none.
+  std::string cause{};
+  /// Of `emitted`.
+  std::string name{};
 
   /// The change of one property, or null when it did not change.
   const property_change* find(std::string_view key) const noexcept;

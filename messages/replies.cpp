@@ -25,8 +25,8 @@ const property_change* twin_event::find(std::string_view key) const noexcept {
 }
 
 std::string_view to_string(event_kind kind) noexcept {
-  constexpr std::array<std::string_view, 5> names = {"created", "updated", "removed", "lifecycle",
-                                                     "crashed"};
+  constexpr std::array<std::string_view, 7> names = {"created", "updated", "removed", "lifecycle",
+                                                     "crashed", "emitted", "moved"};
   auto index = static_cast<std::size_t>(kind);
   return index < names.size() ? names[index] : std::string_view{"unknown"};
 }
@@ -36,6 +36,26 @@ namespace {
 void write_error(wire::Error::Builder target, const error& why) {
   target.setCode(static_cast<std::uint16_t>(why.code));
   target.setContext(whole(why.context));
+  target.setRetryAfterMs(why.retry_after_ms);
+}
+
+void write_values(capnp::List<wire::Value>::Builder target, std::span<const value> values) {
+  for (unsigned i = 0; i < target.size(); ++i)
+    write_value(target[i], values[i]);
+}
+
+void write_rollup(wire::Rollup::Builder target, const rollup_record& rollup, name_table& keys) {
+  target.setProperty(keys.intern(rollup.property));
+  target.setCount(rollup.count);
+  target.setSum(rollup.sum);
+  target.setMin(rollup.min);
+  target.setMax(rollup.max);
+}
+
+void write_stamp(wire::PropertyStamp::Builder target, const property_stamp& stamp) {
+  target.setTime(stamp.time);
+  target.setDot(stamp.dot);
+  target.setSourceTimeUs(stamp.source_time_us);
 }
 
 } // namespace
@@ -78,12 +98,25 @@ frame make_page_reply(const twin_page& page) {
     one.setPath(whole(twin.path));
     write_properties(one.initProperties(static_cast<unsigned>(twin.properties.size())),
                      twin.properties, keys);
+    auto rollups = one.initRollups(static_cast<unsigned>(twin.rollups.size()));
+    for (unsigned r = 0; r < rollups.size(); ++r)
+      write_rollup(rollups[r], twin.rollups[r], keys);
+    auto stamps = one.initStamps(static_cast<unsigned>(twin.stamps.size()));
+    for (unsigned k = 0; k < stamps.size(); ++k)
+      write_stamp(stamps[k], twin.stamps[k]);
   }
   keys.write(target.initKeys(static_cast<unsigned>(keys.names().size())));
   types.write(target.initTypes(static_cast<unsigned>(types.names().size())));
   target.setNext(whole(page.next));
   target.setTotal(page.total);
   write_ids(target.initMissing(static_cast<unsigned>(page.missing.size())), page.missing);
+  auto groups = target.initGroups(static_cast<unsigned>(page.groups.size()));
+  for (unsigned i = 0; i < groups.size(); ++i) {
+    const auto& group = page.groups[i];
+    write_values(groups[i].initKeys(static_cast<unsigned>(group.keys.size())), group.keys);
+    write_values(groups[i].initValues(static_cast<unsigned>(group.values.size())), group.values);
+  }
+  target.setExplanation(whole(page.explanation));
   return frame::build(builder);
 }
 
@@ -96,6 +129,37 @@ frame make_subscribed_reply(std::uint64_t subscription) {
 frame make_done_reply() {
   capnp::MallocMessageBuilder builder;
   root_of(builder).initReply().setDone();
+  return frame::build(builder);
+}
+
+frame make_result_reply(const value& content) {
+  capnp::MallocMessageBuilder builder;
+  write_value(root_of(builder).initReply().initResult(), content);
+  return frame::build(builder);
+}
+
+frame make_types_reply(std::span<const type_record> types) {
+  capnp::MallocMessageBuilder builder;
+  auto list = root_of(builder).initReply().initTypes(static_cast<unsigned>(types.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    const auto& type = types[i];
+    list[i].setName(whole(type.name));
+    list[i].setExtends(whole(type.extends));
+    write_ids(list[i].initCapabilities(static_cast<unsigned>(type.capabilities.size())),
+              type.capabilities);
+    auto declared = list[i].initProperties(static_cast<unsigned>(type.properties.size()));
+    for (unsigned k = 0; k < declared.size(); ++k) {
+      const auto& info = type.properties[k];
+      declared[k].setKey(whole(info.key));
+      declared[k].setKind(whole(info.kind));
+      declared[k].setUnit(whole(info.unit));
+      declared[k].setIndexed(info.indexed);
+      declared[k].setUnique(info.unique);
+    }
+    write_ids(list[i].initCommands(static_cast<unsigned>(type.commands.size())), type.commands);
+    list[i].setTwins(type.twins);
+    list[i].setHasBehavior(type.has_behavior);
+  }
   return frame::build(builder);
 }
 
@@ -131,7 +195,8 @@ frame make_welcome_reply(std::string_view node, std::string_view program) {
 }
 
 error read_error(wire::Error::Reader what) {
-  return {static_cast<errc>(what.getCode()), std::string{text_of(what.getContext())}};
+  return {static_cast<errc>(what.getCode()), std::string{text_of(what.getContext())},
+          what.getRetryAfterMs()};
 }
 
 namespace {
@@ -155,27 +220,69 @@ outcome read_outcome(wire::Outcome::Reader what) {
   return read;
 }
 
+namespace {
+
+twin_record read_twin(wire::Twin::Reader one, wire::Page::Reader page) {
+  auto keys = page.getKeys();
+  twin_record twin;
+  twin.id = text_of(one.getId());
+  twin.type = text_of(page.getTypes()[one.getType()]);
+  twin.parent = text_of(one.getParent());
+  twin.path = text_of(one.getPath());
+  twin.version = one.getVersion();
+  twin.lifecycle = static_cast<lifecycle_state>(one.getLifecycle());
+  twin.updated_at_us = one.getUpdatedAtUs();
+  twin.has_children = one.getHasChildren();
+  for (auto held : one.getProperties())
+    twin.properties.push_back({std::string{text_of(keys[held.getKey()])}, read_value(held)});
+  for (auto rollup : one.getRollups())
+    twin.rollups.push_back({std::string{text_of(keys[rollup.getProperty()])}, rollup.getCount(),
+                            rollup.getSum(), rollup.getMin(), rollup.getMax()});
+  for (auto stamp : one.getStamps())
+    twin.stamps.push_back({stamp.getTime(), stamp.getDot(), stamp.getSourceTimeUs()});
+  return twin;
+}
+
+std::vector<value> read_values(capnp::List<wire::Value>::Reader list) {
+  std::vector<value> values;
+  values.reserve(list.size());
+  for (auto one : list)
+    values.push_back(read_value(one));
+  return values;
+}
+
+} // namespace
+
 twin_page read_page(wire::Page::Reader what) {
   twin_page read;
-  auto keys = what.getKeys();
-  auto types = what.getTypes();
   read.twins.reserve(what.getTwins().size());
-  for (auto one : what.getTwins()) {
-    auto& twin = read.twins.emplace_back();
-    twin.id = text_of(one.getId());
-    twin.type = text_of(types[one.getType()]);
-    twin.parent = text_of(one.getParent());
-    twin.path = text_of(one.getPath());
-    twin.version = one.getVersion();
-    twin.lifecycle = static_cast<lifecycle_state>(one.getLifecycle());
-    twin.updated_at_us = one.getUpdatedAtUs();
-    twin.has_children = one.getHasChildren();
-    for (auto held : one.getProperties())
-      twin.properties.push_back({std::string{text_of(keys[held.getKey()])}, read_value(held)});
-  }
+  for (auto one : what.getTwins())
+    read.twins.push_back(read_twin(one, what));
+  for (auto group : what.getGroups())
+    read.groups.push_back({read_values(group.getKeys()), read_values(group.getValues())});
+  read.explanation = text_of(what.getExplanation());
   read.next = text_of(what.getNext());
   read.total = what.getTotal();
   read.missing = read_texts(what.getMissing());
+  return read;
+}
+
+std::vector<type_record> read_types(capnp::List<wire::TypeInfo>::Reader list) {
+  std::vector<type_record> read;
+  read.reserve(list.size());
+  for (auto one : list) {
+    auto& type = read.emplace_back();
+    type.name = text_of(one.getName());
+    type.extends = text_of(one.getExtends());
+    type.capabilities = read_texts(one.getCapabilities());
+    for (auto property : one.getProperties())
+      type.properties.push_back(
+          {std::string{text_of(property.getKey())}, std::string{text_of(property.getKind())},
+           std::string{text_of(property.getUnit())}, property.getIndexed(), property.getUnique()});
+    type.commands = read_texts(one.getCommands());
+    type.twins = one.getTwins();
+    type.has_behavior = one.getHasBehavior();
+  }
   return read;
 }
 
@@ -207,6 +314,10 @@ twin_event read_event(wire::EventBatch::Reader batch, unsigned index) {
     read.changes.push_back({std::string{text_of(batch.getKeys()[changes[i].getKey()])},
                             read_value(previous[i]), read_value(changes[i])});
   read.detail = text_of(from.getDetail());
+  read.shard = from.getShard();
+  read.dot = from.getDot();
+  read.cause = text_of(from.getCause());
+  read.name = text_of(from.getName());
   return read;
 }
 
@@ -250,6 +361,14 @@ result<void> expect_done(const frame& answer) {
   if (!reply)
     return tl::unexpected<error>(std::move(reply.error()));
   return {};
+}
+
+result<value> expect_result(const frame& answer) {
+  return expect(answer, wire::Reply::RESULT).map([](auto r) { return read_value(r.getResult()); });
+}
+
+result<std::vector<type_record>> expect_types(const frame& answer) {
+  return expect(answer, wire::Reply::TYPES).map([](auto r) { return read_types(r.getTypes()); });
 }
 
 result<stats_record> expect_stats(const frame& answer) {

@@ -22,6 +22,7 @@ frame make_create(std::span<const new_twin> twins) {
     one.setType(types.intern(twin.type));
     one.setParent(whole(twin.parent));
     one.setPlacement(whole(twin.placement));
+    one.setIfAbsent(twin.if_absent);
     write_properties(one.initProperties(static_cast<unsigned>(twin.properties.size())),
                      twin.properties, keys);
   }
@@ -30,7 +31,31 @@ frame make_create(std::span<const new_twin> twins) {
   return frame::build(builder);
 }
 
-frame make_update(std::span<const twin_update> updates) {
+namespace {
+
+void write_keys(capnp::List<std::uint16_t>::Builder target, std::span<const std::string> names,
+                name_table& keys) {
+  for (unsigned k = 0; k < target.size(); ++k)
+    target.set(k, keys.intern(names[k]));
+}
+
+void write_path(wire::PathChange::Builder target, const path_change& change) {
+  target.setPath(whole(change.path));
+  switch (change.what) {
+  case path_change::action::set:
+    return write_value(target.initSet(), change.content);
+  case path_change::action::unset:
+    return target.setUnset();
+  case path_change::action::add:
+    return write_value(target.initAdd(), change.content);
+  case path_change::action::append:
+    return write_value(target.initAppend(), change.content);
+  }
+}
+
+} // namespace
+
+frame make_update(std::span<const twin_update> updates, const update_options& options) {
   capnp::MallocMessageBuilder builder;
   name_table keys;
   auto batch = root_of(builder).initUpdate();
@@ -40,12 +65,20 @@ frame make_update(std::span<const twin_update> updates) {
     auto one = list[i];
     one.setId(whole(update.id));
     write_properties(one.initSet(static_cast<unsigned>(update.set.size())), update.set, keys);
-    auto unset = one.initUnset(static_cast<unsigned>(update.unset.size()));
-    for (unsigned k = 0; k < unset.size(); ++k)
-      unset.set(k, keys.intern(update.unset[k]));
+    write_keys(one.initUnset(static_cast<unsigned>(update.unset.size())), update.unset, keys);
     one.setIfVersion(update.if_version);
     one.setSourceTimeUs(update.source_time_us);
+    write_properties(one.initAdd(static_cast<unsigned>(update.add.size())), update.add, keys);
+    auto paths = one.initPaths(static_cast<unsigned>(update.paths.size()));
+    for (unsigned k = 0; k < paths.size(); ++k)
+      write_path(paths[k], update.paths[k]);
+    one.setReplace(update.replace);
+    write_keys(one.initIfAbsent(static_cast<unsigned>(update.if_absent.size())), update.if_absent,
+               keys);
+    one.setCondition(whole(update.condition));
   }
+  batch.setAtomic(options.atomic);
+  batch.setCause(whole(options.cause));
   keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
   return frame::build(builder);
 }
@@ -104,10 +137,63 @@ frame update_batch::finish() {
   return builder_.finish();
 }
 
-frame make_get(std::span<const std::string> ids) {
+frame make_get(std::span<const std::string> ids, std::span<const twin_alias> aliases,
+               bool with_stamps) {
   capnp::MallocMessageBuilder builder;
   auto get = root_of(builder).initGet();
   write_ids(get.initIds(static_cast<unsigned>(ids.size())), ids);
+  auto list = get.initAliases(static_cast<unsigned>(aliases.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    list[i].setProperty(whole(aliases[i].property));
+    write_value(list[i].initContent(), aliases[i].content);
+  }
+  get.setWithStamps(with_stamps);
+  return frame::build(builder);
+}
+
+frame make_command(const twin_command& asked) {
+  capnp::MallocMessageBuilder builder;
+  auto command = root_of(builder).initCommand();
+  command.setId(whole(asked.id));
+  command.setName(whole(asked.name));
+  auto arguments = command.initArguments(static_cast<unsigned>(asked.arguments.size()));
+  for (unsigned i = 0; i < arguments.size(); ++i) {
+    arguments[i].setKey(whole(asked.arguments[i].key));
+    write_value(arguments[i].initValue(), asked.arguments[i].content);
+  }
+  command.setTimeoutMs(asked.timeout_ms);
+  command.setCause(whole(asked.cause));
+  return frame::build(builder);
+}
+
+frame make_emit(std::span<const twin_emit> events, std::string_view cause) {
+  capnp::MallocMessageBuilder builder;
+  name_table keys;
+  auto batch = root_of(builder).initEmit();
+  auto list = batch.initEvents(static_cast<unsigned>(events.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    list[i].setId(whole(events[i].id));
+    list[i].setName(whole(events[i].name));
+    write_properties(list[i].initPayload(static_cast<unsigned>(events[i].payload.size())),
+                     events[i].payload, keys);
+    list[i].setSourceTimeUs(events[i].source_time_us);
+  }
+  keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
+  set_text(batch.initCause(static_cast<unsigned>(cause.size())), cause);
+  return frame::build(builder);
+}
+
+frame make_move(std::span<const std::string> ids, std::string_view parent) {
+  capnp::MallocMessageBuilder builder;
+  auto move = root_of(builder).initMove();
+  write_ids(move.initIds(static_cast<unsigned>(ids.size())), ids);
+  set_text(move.initParent(static_cast<unsigned>(parent.size())), parent);
+  return frame::build(builder);
+}
+
+frame make_types_request() {
+  capnp::MallocMessageBuilder builder;
+  root_of(builder).setTypes();
   return frame::build(builder);
 }
 
@@ -119,11 +205,13 @@ frame make_remove(std::span<const std::string> ids, child_policy children) {
   return frame::build(builder);
 }
 
-frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger) {
+frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger,
+                     child_policy children) {
   capnp::MallocMessageBuilder builder;
   auto batch = root_of(builder).initLifecycle();
   write_ids(batch.initIds(static_cast<unsigned>(ids.size())), ids);
   batch.setTrigger(trigger);
+  batch.setChildren(static_cast<wire::ChildPolicy>(children));
   return frame::build(builder);
 }
 
@@ -140,6 +228,10 @@ frame make_query(const query_request& asked) {
   query.setLimit(asked.limit);
   query.setPageToken(whole(asked.page_token));
   query.setCountOnly(asked.count_only);
+  query.setAncestor(whole(asked.ancestor));
+  write_ids(query.initGroupBy(static_cast<unsigned>(asked.group_by.size())), asked.group_by);
+  write_ids(query.initAggregates(static_cast<unsigned>(asked.aggregates.size())), asked.aggregates);
+  query.setExplain(asked.explain);
   return frame::build(builder);
 }
 
@@ -151,6 +243,14 @@ frame make_subscribe(const subscription_request& asked) {
   subscribe.setParent(whole(asked.parent));
   subscribe.setWhere(whole(asked.where));
   subscribe.setCredit(asked.credit);
+  subscribe.setAncestor(whole(asked.ancestor));
+  auto kinds = subscribe.initKinds(static_cast<unsigned>(asked.kinds.size()));
+  for (unsigned i = 0; i < kinds.size(); ++i)
+    kinds.set(i, static_cast<wire::EventKind>(asked.kinds[i]));
+  subscribe.setMinIntervalMs(asked.min_interval_ms);
+  subscribe.setKeepMs(asked.keep_ms);
+  subscribe.setResume(asked.resume);
+  subscribe.setResumeAfter(asked.resume_after);
   return frame::build(builder);
 }
 

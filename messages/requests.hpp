@@ -13,7 +13,7 @@ namespace gemel {
 
 frame make_create(std::span<const new_twin> twins);
 
-frame make_update(std::span<const twin_update> updates);
+frame make_update(std::span<const twin_update> updates, const update_options& options = {});
 
 /// One key and value that need only live during the call.
 struct property_ref {
@@ -48,12 +48,26 @@ private:
   std::uint32_t added_ = 0;
 };
 
-frame make_get(std::span<const std::string> ids);
+/// @param with_stamps asks for `twin_record::stamps` too.
+frame make_get(std::span<const std::string> ids, std::span<const twin_alias> aliases = {},
+               bool with_stamps = false);
+
+frame make_command(const twin_command& asked);
+
+/// @param cause the id of the event that led to these; empty: none.
+frame make_emit(std::span<const twin_emit> events, std::string_view cause = {});
+
+/// @param parent the new one of all of them; empty: they become roots.
+frame make_move(std::span<const std::string> ids, std::string_view parent);
+
+frame make_types_request();
 
 frame make_remove(std::span<const std::string> ids, child_policy children);
 
 /// @param trigger a `lifecycle_trigger` of registry/lifecycle.hpp.
-frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger);
+/// @param children of `retire` alone.
+frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger,
+                     child_policy children = child_policy::refuse);
 
 frame make_query(const query_request& asked);
 

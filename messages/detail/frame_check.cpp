@@ -108,6 +108,39 @@ private:
       field(name, [&] { take(check_type(text_of(content))); });
   }
 
+  void cause(capnp::Text::Reader content) { text("cause", content, limits::id_bytes_max); }
+
+  void child_policy(wire::ChildPolicy policy) {
+    if (policy > wire::ChildPolicy::ORPHAN)
+      fault(errc::bad_frame, "unknown policy for children");
+  }
+
+  void expressions(const char* name, capnp::List<capnp::Text>::Reader list) {
+    each(name, list, limits::properties_max, [this](auto one) {
+      if (one.size() > limits::expression_bytes_max)
+        too_many(one.size(), limits::expression_bytes_max, " bytes of text");
+      else if (!is_utf8(text_of(one)))
+        fault(errc::bad_frame, "not UTF-8");
+    });
+  }
+
+  // Values that no key table names.
+  void values(const char* name, capnp::List<wire::Value>::Reader list) {
+    each(name, list, limits::properties_max, [this](auto one) { content(one, 1); });
+  }
+
+  void members(const char* name, capnp::List<wire::Member>::Reader list, std::size_t count_max) {
+    each(name, list, count_max, [this](auto member) {
+      text("key", member.getKey(), limits::key_bytes_max);
+      content(member.getValue(), 1);
+    });
+  }
+
+  void event_kind(wire::EventKind kind) {
+    if (kind > wire::EventKind::MOVED)
+      fault(errc::bad_frame, "unknown kind of event");
+  }
+
   void ids(const char* name, capnp::List<capnp::Text>::Reader list) {
     each(name, list, limits::batch_entries_max, [this](auto one) { take(check_id(text_of(one))); });
   }
@@ -123,7 +156,7 @@ private:
 
   void keys_differ(capnp::List<capnp::Text>::Reader list);
 
-  void types(capnp::List<capnp::Text>::Reader list) {
+  void type_names(capnp::List<capnp::Text>::Reader list) {
     each("types", list, UINT16_MAX + 1, [this](auto one) { take(check_type(text_of(one))); });
     type_count_ = list.size();
   }
@@ -158,6 +191,12 @@ private:
 
   void create(wire::CreateBatch::Reader batch);
   void update(wire::UpdateBatch::Reader batch);
+  void path_change(wire::PathChange::Reader change);
+  void get(wire::Get::Reader asked);
+  void lifecycle_batch(wire::LifecycleBatch::Reader batch);
+  void command(wire::Command::Reader asked);
+  void emit(wire::EmitBatch::Reader batch);
+  void move(wire::Move::Reader asked);
   void remove(wire::Remove::Reader asked);
   void query(wire::Query::Reader asked);
   void subscribe(wire::Subscribe::Reader asked);
@@ -166,6 +205,7 @@ private:
   void outcome(wire::Outcome::Reader answer);
   void page(wire::Page::Reader answer);
   void stats(wire::Stats::Reader answer);
+  void types(capnp::List<wire::TypeInfo>::Reader list);
   void welcome(wire::Welcome::Reader answer);
   void events(wire::EventBatch::Reader batch);
 
@@ -239,7 +279,7 @@ void checker::properties(const char* name, capnp::List<wire::Value>::Reader list
 
 void checker::create(wire::CreateBatch::Reader batch) {
   keys(batch.getKeys());
-  types(batch.getTypes());
+  type_names(batch.getTypes());
   each("creates", batch.getCreates(), limits::batch_entries_max, [this](auto one) {
     optional_id("id", one.getId());
     type_index(one.getType());
@@ -257,13 +297,69 @@ void checker::update(wire::UpdateBatch::Reader batch) {
     properties("set", one.getSet(), turn);
     each("unset", one.getUnset(), limits::properties_max,
          [&](std::uint16_t key) { key_index(key, turn); });
+    properties("add", one.getAdd(), turn);
+    each("paths", one.getPaths(), limits::properties_max,
+         [this](auto change) { path_change(change); });
+    each("ifAbsent", one.getIfAbsent(), limits::properties_max,
+         [this](std::uint16_t key) { key_index(key, 0); });
+    text("condition", one.getCondition(), limits::expression_bytes_max);
   });
+  cause(batch.getCause());
+}
+
+void checker::path_change(wire::PathChange::Reader change) {
+  text("path", change.getPath(), limits::expression_bytes_max);
+  switch (change.which()) {
+  case wire::PathChange::SET:
+    return field("set", [&] { content(change.getSet(), 1); });
+  case wire::PathChange::UNSET:
+    return;
+  case wire::PathChange::ADD:
+    return field("add", [&] { content(change.getAdd(), 1); });
+  case wire::PathChange::APPEND:
+    return field("append", [&] { content(change.getAppend(), 1); });
+  }
+  fault(errc::bad_frame, "unknown kind of change");
+}
+
+void checker::get(wire::Get::Reader asked) {
+  ids("ids", asked.getIds());
+  each("aliases", asked.getAliases(), limits::batch_entries_max, [this](auto one) {
+    field("property", [&] { take(check_key(text_of(one.getProperty()))); });
+    field("content", [&] { content(one.getContent(), 1); });
+  });
+}
+
+void checker::lifecycle_batch(wire::LifecycleBatch::Reader batch) {
+  ids("ids", batch.getIds());
+  child_policy(batch.getChildren());
+}
+
+void checker::command(wire::Command::Reader asked) {
+  id("id", asked.getId());
+  field("name", [&] { take(check_key(text_of(asked.getName()))); });
+  members("arguments", asked.getArguments(), limits::properties_max);
+  cause(asked.getCause());
+}
+
+void checker::emit(wire::EmitBatch::Reader batch) {
+  keys(batch.getKeys());
+  each("events", batch.getEvents(), limits::batch_entries_max, [this](auto one) {
+    id("id", one.getId());
+    field("name", [&] { take(check_key(text_of(one.getName()))); });
+    properties("payload", one.getPayload(), ++turn_);
+  });
+  cause(batch.getCause());
+}
+
+void checker::move(wire::Move::Reader asked) {
+  ids("ids", asked.getIds());
+  optional_id("parent", asked.getParent());
 }
 
 void checker::remove(wire::Remove::Reader asked) {
   ids("ids", asked.getIds());
-  if (asked.getChildren() > wire::ChildPolicy::ORPHAN)
-    fault(errc::bad_frame, "unknown policy for children");
+  child_policy(asked.getChildren());
 }
 
 void checker::query(wire::Query::Reader asked) {
@@ -274,6 +370,9 @@ void checker::query(wire::Query::Reader asked) {
   text("pageToken", asked.getPageToken());
   each("select", asked.getSelect(), limits::properties_max,
        [this](auto one) { take(check_key(text_of(one))); });
+  optional_id("ancestor", asked.getAncestor());
+  expressions("groupBy", asked.getGroupBy());
+  expressions("aggregates", asked.getAggregates());
 }
 
 void checker::subscribe(wire::Subscribe::Reader asked) {
@@ -281,6 +380,9 @@ void checker::subscribe(wire::Subscribe::Reader asked) {
   optional_type("type", asked.getType());
   optional_id("parent", asked.getParent());
   text("where", asked.getWhere(), limits::expression_bytes_max);
+  optional_id("ancestor", asked.getAncestor());
+  each("kinds", asked.getKinds(), limits::properties_max,
+       [this](wire::EventKind kind) { event_kind(kind); });
 }
 
 void checker::outcome(wire::Outcome::Reader answer) {
@@ -295,7 +397,7 @@ void checker::outcome(wire::Outcome::Reader answer) {
 
 void checker::page(wire::Page::Reader answer) {
   keys(answer.getKeys());
-  types(answer.getTypes());
+  type_names(answer.getTypes());
   each("twins", answer.getTwins(), limits::batch_entries_max, [this](auto one) {
     id("id", one.getId());
     type_index(one.getType());
@@ -303,9 +405,39 @@ void checker::page(wire::Page::Reader answer) {
     lifecycle(one.getLifecycle());
     properties("properties", one.getProperties(), ++turn_);
     text("path", one.getPath());
+    each("rollups", one.getRollups(), limits::properties_max,
+         [this](auto rollup) { key_index(rollup.getProperty(), 0); });
+    each("stamps", one.getStamps(), limits::properties_max, [](auto) {});
+    if (one.getStamps().size() != 0 && one.getStamps().size() != one.getProperties().size())
+      fault(errc::bad_frame, "as many stamps as properties are expected");
   });
   text("next", answer.getNext());
-  ids("missing", answer.getMissing());
+  each("missing", answer.getMissing(), limits::batch_entries_max, [this](auto one) {
+    if (!is_utf8(text_of(one)))
+      fault(errc::bad_frame, "not UTF-8");
+  });
+  each("groups", answer.getGroups(), limits::batch_entries_max, [this](auto one) {
+    values("keys", one.getKeys());
+    values("values", one.getValues());
+  });
+  text("explanation", answer.getExplanation());
+}
+
+void checker::types(capnp::List<wire::TypeInfo>::Reader list) {
+  auto name = [this](const char* field_name, capnp::Text::Reader content) {
+    text(field_name, content, limits::type_bytes_max);
+  };
+  each("types", list, UINT16_MAX + 1, [&](auto one) {
+    name("name", one.getName());
+    name("extends", one.getExtends());
+    expressions("capabilities", one.getCapabilities());
+    each("properties", one.getProperties(), limits::properties_max, [&](auto property) {
+      name("key", property.getKey());
+      name("kind", property.getKind());
+      name("unit", property.getUnit());
+    });
+    expressions("commands", one.getCommands());
+  });
 }
 
 void checker::stats(wire::Stats::Reader answer) {
@@ -319,19 +451,20 @@ void checker::stats(wire::Stats::Reader answer) {
 
 void checker::events(wire::EventBatch::Reader batch) {
   keys(batch.getKeys());
-  types(batch.getTypes());
+  type_names(batch.getTypes());
   each("events", batch.getEvents(), limits::batch_entries_max, [this](auto one) {
     id("id", one.getId());
     type_index(one.getType());
     optional_id("parent", one.getParent());
-    if (one.getKind() > wire::EventKind::CRASHED)
-      fault(errc::bad_frame, "unknown kind of event");
+    event_kind(one.getKind());
     lifecycle(one.getLifecycle());
     properties("changes", one.getChanges(), ++turn_);
     properties("previous", one.getPrevious(), 0);
     if (one.getPrevious().size() != one.getChanges().size())
       fault(errc::bad_frame, "as many old values as new ones are expected");
     text("detail", one.getDetail());
+    cause(one.getCause());
+    text("name", one.getName(), limits::key_bytes_max);
   });
 }
 
@@ -350,6 +483,10 @@ void checker::reply(wire::Reply::Reader answer) {
     return field("stats", [&] { stats(answer.getStats()); });
   case wire::Reply::WELCOME:
     return field("welcome", [&] { welcome(answer.getWelcome()); });
+  case wire::Reply::RESULT:
+    return field("result", [&] { content(answer.getResult(), 1); });
+  case wire::Reply::TYPES:
+    return types(answer.getTypes());
   }
   fault(errc::bad_frame, "unknown kind of reply");
 }
@@ -368,21 +505,28 @@ void checker::kind(wire::Message::Reader message) {
   case wire::Message::UPDATE:
     return field("update", [&] { update(message.getUpdate()); });
   case wire::Message::GET:
-    return field("get", [&] { ids("ids", message.getGet().getIds()); });
+    return field("get", [&] { get(message.getGet()); });
   case wire::Message::REMOVE:
     return field("remove", [&] { remove(message.getRemove()); });
   case wire::Message::LIFECYCLE:
-    return field("lifecycle", [&] { ids("ids", message.getLifecycle().getIds()); });
+    return field("lifecycle", [&] { lifecycle_batch(message.getLifecycle()); });
   case wire::Message::QUERY:
     return field("query", [&] { query(message.getQuery()); });
   case wire::Message::SUBSCRIBE:
     return field("subscribe", [&] { subscribe(message.getSubscribe()); });
   case wire::Message::UNSUBSCRIBE:
   case wire::Message::STATS:
+  case wire::Message::TYPES:
     return;
   case wire::Message::GRANT:
     // Read for its pointer's sake: all its numbers are allowed.
     return field("grant", [&] { message.getGrant(); });
+  case wire::Message::COMMAND:
+    return field("command", [&] { command(message.getCommand()); });
+  case wire::Message::EMIT:
+    return field("emit", [&] { emit(message.getEmit()); });
+  case wire::Message::MOVE:
+    return field("move", [&] { move(message.getMove()); });
   case wire::Message::HELLO:
     return field("hello", [&] { text("program", message.getHello().getProgram()); });
   case wire::Message::REPLY:

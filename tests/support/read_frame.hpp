@@ -33,8 +33,32 @@ inline std::vector<new_twin> read_create(wire::CreateBatch::Reader batch) {
                     std::string{text_of(batch.getTypes()[one.getType()])},
                     std::string{text_of(one.getParent())},
                     read_properties(one.getProperties(), batch.getKeys()),
-                    std::string{text_of(one.getPlacement())}});
+                    std::string{text_of(one.getPlacement())}, one.getIfAbsent()});
   return read;
+}
+
+inline std::vector<std::string> read_keys(capnp::List<std::uint16_t>::Reader list,
+                                          capnp::List<capnp::Text>::Reader keys) {
+  std::vector<std::string> read;
+  for (auto key : list)
+    read.emplace_back(text_of(keys[key]));
+  return read;
+}
+
+inline path_change read_path(wire::PathChange::Reader from) {
+  using enum path_change::action;
+  std::string path{text_of(from.getPath())};
+  switch (from.which()) {
+  case wire::PathChange::SET:
+    return {path, set, read_value(from.getSet())};
+  case wire::PathChange::ADD:
+    return {path, add, read_value(from.getAdd())};
+  case wire::PathChange::APPEND:
+    return {path, append, read_value(from.getAppend())};
+  case wire::PathChange::UNSET:
+    break;
+  }
+  return {path, unset, {}};
 }
 
 inline std::vector<twin_update> read_update(wire::UpdateBatch::Reader batch) {
@@ -43,10 +67,15 @@ inline std::vector<twin_update> read_update(wire::UpdateBatch::Reader batch) {
     auto& update = read.emplace_back();
     update.id = text_of(one.getId());
     update.set = read_properties(one.getSet(), batch.getKeys());
-    for (auto key : one.getUnset())
-      update.unset.emplace_back(text_of(batch.getKeys()[key]));
+    update.unset = read_keys(one.getUnset(), batch.getKeys());
     update.if_version = one.getIfVersion();
     update.source_time_us = one.getSourceTimeUs();
+    update.add = read_properties(one.getAdd(), batch.getKeys());
+    for (auto change : one.getPaths())
+      update.paths.push_back(read_path(change));
+    update.replace = one.getReplace();
+    update.if_absent = read_keys(one.getIfAbsent(), batch.getKeys());
+    update.condition = text_of(one.getCondition());
   }
   return read;
 }
@@ -61,13 +90,49 @@ inline query_request read_query(wire::Query::Reader asked) {
           asked.getDescending(),
           asked.getLimit(),
           std::string{text_of(asked.getPageToken())},
-          asked.getCountOnly()};
+          asked.getCountOnly(),
+          std::string{text_of(asked.getAncestor())},
+          read_texts(asked.getGroupBy()),
+          read_texts(asked.getAggregates()),
+          asked.getExplain()};
 }
 
 inline subscription_request read_subscribe(wire::Subscribe::Reader asked) {
-  return {read_texts(asked.getIds()), std::string{text_of(asked.getType())},
-          std::string{text_of(asked.getParent())}, std::string{text_of(asked.getWhere())},
-          asked.getCredit()};
+  subscription_request read{read_texts(asked.getIds()), std::string{text_of(asked.getType())},
+                            std::string{text_of(asked.getParent())},
+                            std::string{text_of(asked.getWhere())}, asked.getCredit()};
+  read.ancestor = text_of(asked.getAncestor());
+  for (auto kind : asked.getKinds())
+    read.kinds.push_back(static_cast<event_kind>(kind));
+  read.min_interval_ms = asked.getMinIntervalMs();
+  read.keep_ms = asked.getKeepMs();
+  read.resume = asked.getResume();
+  read.resume_after = asked.getResumeAfter();
+  return read;
+}
+
+inline std::vector<twin_alias> read_aliases(capnp::List<wire::Alias>::Reader list) {
+  std::vector<twin_alias> read;
+  for (auto one : list)
+    read.push_back({std::string{text_of(one.getProperty())}, read_value(one.getContent())});
+  return read;
+}
+
+inline twin_command read_command(wire::Command::Reader asked) {
+  twin_command read{std::string{text_of(asked.getId())}, std::string{text_of(asked.getName())}};
+  for (auto one : asked.getArguments())
+    read.arguments.push_back({std::string{text_of(one.getKey())}, read_value(one.getValue())});
+  read.timeout_ms = asked.getTimeoutMs();
+  read.cause = text_of(asked.getCause());
+  return read;
+}
+
+inline std::vector<twin_emit> read_emit(wire::EmitBatch::Reader batch) {
+  std::vector<twin_emit> read;
+  for (auto one : batch.getEvents())
+    read.push_back({std::string{text_of(one.getId())}, std::string{text_of(one.getName())},
+                    read_properties(one.getPayload(), batch.getKeys()), one.getSourceTimeUs()});
+  return read;
 }
 
 inline std::vector<twin_event> read_events(wire::EventBatch::Reader batch) {
@@ -88,7 +153,7 @@ inline std::size_t read_reply(wire::Reply::Reader reply) {
   }
   case wire::Reply::PAGE: {
     auto read = read_page(reply.getPage());
-    return read.twins.size() + read.missing.size();
+    return read.twins.size() + read.missing.size() + read.groups.size();
   }
   case wire::Reply::STATS: {
     auto read = read_stats(reply.getStats());
@@ -97,6 +162,10 @@ inline std::size_t read_reply(wire::Reply::Reader reply) {
   case wire::Reply::WELCOME:
     return text_of(reply.getWelcome().getNode()).size()
            + text_of(reply.getWelcome().getProgram()).size();
+  case wire::Reply::RESULT:
+    return read_value(reply.getResult()).heap_bytes();
+  case wire::Reply::TYPES:
+    return read_types(reply.getTypes()).size();
   case wire::Reply::SUBSCRIBED:
   case wire::Reply::DONE:
     break;
@@ -113,7 +182,15 @@ inline std::size_t read_everything(const frame& checked) {
   case wire::Message::UPDATE:
     return read_update(message.getUpdate()).size();
   case wire::Message::GET:
-    return read_texts(message.getGet().getIds()).size();
+    return read_texts(message.getGet().getIds()).size()
+           + read_aliases(message.getGet().getAliases()).size();
+  case wire::Message::COMMAND:
+    return read_command(message.getCommand()).arguments.size();
+  case wire::Message::EMIT:
+    return read_emit(message.getEmit()).size();
+  case wire::Message::MOVE:
+    return read_texts(message.getMove().getIds()).size()
+           + text_of(message.getMove().getParent()).size();
   case wire::Message::REMOVE:
     return read_texts(message.getRemove().getIds()).size();
   case wire::Message::LIFECYCLE:
@@ -133,6 +210,7 @@ inline std::size_t read_everything(const frame& checked) {
   case wire::Message::NOTHING:
   case wire::Message::UNSUBSCRIBE:
   case wire::Message::STATS:
+  case wire::Message::TYPES:
   case wire::Message::CONTROL:
     break;
   }
