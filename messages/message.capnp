@@ -97,16 +97,21 @@ struct Update {
   # Only if the twin's version is this; else precondition_failed. 0: no condition.
   sourceTimeUs @4 :TimeUs;
   # When the device measured it. 0: when the twin applied it.
-  add @5 :List(Value);
+  more @5 :MoreOfUpdate;
+  # What few updates need, so that the others carry one pointer for it.
+}
+
+struct MoreOfUpdate {
+  add @0 :List(Value);
   # Numbers to add to properties; a property that is not there counts as 0. No key that `set` or
   # `unset` holds too. Integers that overflow are refused.
-  paths @6 :List(PathChange);
+  paths @1 :List(PathChange);
   # Changes inside properties that are maps or lists, one after the other, after all of the above.
-  replace @7 :Bool;
+  replace @2 :Bool;
   # Properties that `set` does not name are removed.
-  ifAbsent @8 :List(KeyIndex);
+  ifAbsent @3 :List(KeyIndex);
   # Only if the twin has none of these properties; else precondition_failed.
-  condition @9 :Text;
+  condition @4 :Text;
   # Only if this expression holds for the twin as it is; else precondition_failed. Empty: always.
 }
 

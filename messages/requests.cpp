@@ -53,6 +53,22 @@ void write_path(wire::PathChange::Builder target, const path_change& change) {
   }
 }
 
+bool needs_more(const twin_update& update) {
+  return !update.add.empty() || !update.paths.empty() || update.replace || !update.if_absent.empty()
+         || !update.condition.empty();
+}
+
+void write_more(wire::MoreOfUpdate::Builder target, const twin_update& update, name_table& keys) {
+  write_properties(target.initAdd(static_cast<unsigned>(update.add.size())), update.add, keys);
+  auto paths = target.initPaths(static_cast<unsigned>(update.paths.size()));
+  for (unsigned k = 0; k < paths.size(); ++k)
+    write_path(paths[k], update.paths[k]);
+  target.setReplace(update.replace);
+  write_keys(target.initIfAbsent(static_cast<unsigned>(update.if_absent.size())), update.if_absent,
+             keys);
+  target.setCondition(whole(update.condition));
+}
+
 } // namespace
 
 frame make_update(std::span<const twin_update> updates, const update_options& options) {
@@ -68,14 +84,8 @@ frame make_update(std::span<const twin_update> updates, const update_options& op
     write_keys(one.initUnset(static_cast<unsigned>(update.unset.size())), update.unset, keys);
     one.setIfVersion(update.if_version);
     one.setSourceTimeUs(update.source_time_us);
-    write_properties(one.initAdd(static_cast<unsigned>(update.add.size())), update.add, keys);
-    auto paths = one.initPaths(static_cast<unsigned>(update.paths.size()));
-    for (unsigned k = 0; k < paths.size(); ++k)
-      write_path(paths[k], update.paths[k]);
-    one.setReplace(update.replace);
-    write_keys(one.initIfAbsent(static_cast<unsigned>(update.if_absent.size())), update.if_absent,
-               keys);
-    one.setCondition(whole(update.condition));
+    if (needs_more(update))
+      write_more(one.initMore(), update, keys);
   }
   batch.setAtomic(options.atomic);
   batch.setCause(whole(options.cause));
@@ -101,9 +111,9 @@ frame make_update(std::string_view id, std::span<const property_ref> set) {
 
 namespace {
 
-// Words of an update: 5 of its struct, 3 for a property, an id of up to 40 bytes.
+// Words of an update: 6 of its struct, 3 for a property, an id of up to 40 bytes.
 unsigned batch_words(std::uint32_t count, std::uint32_t set_max) {
-  return 64 + count * (5 + 1 + 5 + 3 * set_max);
+  return 64 + count * (6 + 1 + 5 + 3 * set_max);
 }
 
 } // namespace

@@ -191,6 +191,7 @@ private:
 
   void create(wire::CreateBatch::Reader batch);
   void update(wire::UpdateBatch::Reader batch);
+  void more_of_update(wire::MoreOfUpdate::Reader more, std::uint32_t turn);
   void path_change(wire::PathChange::Reader change);
   void get(wire::Get::Reader asked);
   void lifecycle_batch(wire::LifecycleBatch::Reader batch);
@@ -297,14 +298,20 @@ void checker::update(wire::UpdateBatch::Reader batch) {
     properties("set", one.getSet(), turn);
     each("unset", one.getUnset(), limits::properties_max,
          [&](std::uint16_t key) { key_index(key, turn); });
-    properties("add", one.getAdd(), turn);
-    each("paths", one.getPaths(), limits::properties_max,
-         [this](auto change) { path_change(change); });
-    each("ifAbsent", one.getIfAbsent(), limits::properties_max,
-         [this](std::uint16_t key) { key_index(key, 0); });
-    text("condition", one.getCondition(), limits::expression_bytes_max);
+    if (one.hasMore())
+      field("more", [&] { more_of_update(one.getMore(), turn); });
   });
   cause(batch.getCause());
+}
+
+// `turn` is that of the update, whose keys may not come again.
+void checker::more_of_update(wire::MoreOfUpdate::Reader more, std::uint32_t turn) {
+  properties("add", more.getAdd(), turn);
+  each("paths", more.getPaths(), limits::properties_max,
+       [this](auto change) { path_change(change); });
+  each("ifAbsent", more.getIfAbsent(), limits::properties_max,
+       [this](std::uint16_t key) { key_index(key, 0); });
+  text("condition", more.getCondition(), limits::expression_bytes_max);
 }
 
 void checker::path_change(wire::PathChange::Reader change) {

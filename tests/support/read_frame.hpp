@@ -70,12 +70,13 @@ inline std::vector<twin_update> read_update(wire::UpdateBatch::Reader batch) {
     update.unset = read_keys(one.getUnset(), batch.getKeys());
     update.if_version = one.getIfVersion();
     update.source_time_us = one.getSourceTimeUs();
-    update.add = read_properties(one.getAdd(), batch.getKeys());
-    for (auto change : one.getPaths())
+    auto more = one.getMore();
+    update.add = read_properties(more.getAdd(), batch.getKeys());
+    for (auto change : more.getPaths())
       update.paths.push_back(read_path(change));
-    update.replace = one.getReplace();
-    update.if_absent = read_keys(one.getIfAbsent(), batch.getKeys());
-    update.condition = text_of(one.getCondition());
+    update.replace = more.getReplace();
+    update.if_absent = read_keys(more.getIfAbsent(), batch.getKeys());
+    update.condition = text_of(more.getCondition());
   }
   return read;
 }

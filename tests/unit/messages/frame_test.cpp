@@ -91,9 +91,9 @@ std::uint64_t far_pointer(std::uint64_t offset, std::uint64_t segment) {
 }
 
 // The words of an empty `Get` up to its `ids` pointer, which is the last word.
-words get_head() {
+words remove_head() {
   capnp::MallocMessageBuilder builder;
-  builder.initRoot<wire::Message>().initGet();
+  builder.initRoot<wire::Message>().initRemove();
   auto made = frame::build(builder);
   words w(made.size() / sizeof(std::uint64_t));
   std::memcpy(w.data(), made.bytes().data(), made.size());
@@ -301,7 +301,7 @@ TEST_CASE("random words are refused or harmless", "[unit][messages]") {
   INFO("GEMEL_SEED=" << seed);
   test::random_messages random{seed};
   for (int i = 0; i < 5'000; ++i) {
-    words w = get_head();
+    words w = remove_head();
     w.resize(w.size() + random.below(30));
     for (auto k = w.size(); k-- > 3;)
       w[k] = random.chance(50) ? random.below(64) : random.below(UINT64_MAX);
@@ -436,10 +436,10 @@ TEST_CASE("too long texts are refused with their place", "[unit][messages]") {
 }
 
 TEST_CASE("unknown kinds are refused with their place", "[unit][messages]") {
-  CHECK(refusal([](auto m) { set_tag<wire::Message>(m, 15); })
+  CHECK(refusal([](auto m) { set_tag<wire::Message>(m, 19); })
         == error{errc::bad_frame, "message: unknown kind of message"});
   CHECK(refusal([](auto m) { set_tag<wire::Message>(m, 65'535); }).code == errc::bad_frame);
-  CHECK(refusal([](auto m) { set_tag<wire::Reply>(m.initReply(), 7); })
+  CHECK(refusal([](auto m) { set_tag<wire::Reply>(m.initReply(), 9); })
         == error{errc::bad_frame, "reply: unknown kind of reply"});
   CHECK(value_refusal([](auto v) { set_tag<wire::Value>(v, 8); })
         == error{errc::bad_frame, "update.updates[1].set[0]: unknown kind of value"});
@@ -464,7 +464,7 @@ TEST_CASE("an event must be of a known kind and state and hold all old values",
     });
   };
   CHECK(event_refusal([](wire::Event::Builder) {}) == error{});
-  CHECK(event_refusal([](auto e) { e.setKind(static_cast<wire::EventKind>(5)); })
+  CHECK(event_refusal([](auto e) { e.setKind(static_cast<wire::EventKind>(7)); })
         == error{errc::bad_frame, "events.events[0]: unknown kind of event"});
   CHECK(event_refusal([](auto e) { e.setLifecycle(7); })
         == error{errc::bad_frame, "events.events[0]: unknown lifecycle state 7"});
@@ -513,7 +513,7 @@ TEST_CASE("a pointer of the wrong kind is refused with its place", "[unit][messa
 }
 
 TEST_CASE("pointers that lead nowhere or in circles are refused", "[unit][messages]") {
-  auto head = get_head();
+  auto head = remove_head();
   auto last = head.size() - 1;
   auto with = [&](std::uint64_t pointer) {
     head[last] = pointer;
@@ -534,7 +534,7 @@ TEST_CASE("pointers that lead nowhere or in circles are refused", "[unit][messag
 }
 
 TEST_CASE("a far pointer inside the one segment is read as what it means", "[unit][messages]") {
-  auto w = get_head();
+  auto w = remove_head();
   auto pad = w.size();
   w.back() = far_pointer(pad, 0);
   w.push_back(list_pointer(0, 6, 1));
@@ -542,7 +542,7 @@ TEST_CASE("a far pointer inside the one segment is read as what it means", "[uni
   w.push_back('x');
   auto checked = frame::check(bytes_of(w));
   REQUIRE(checked);
-  CHECK(test::read_texts(checked->message().getGet().getIds()) == std::vector<std::string>{"x"});
+  CHECK(test::read_texts(checked->message().getRemove().getIds()) == std::vector<std::string>{"x"});
 }
 
 // The elements cost a reader work but the frame nothing; words that nothing points to paid for
@@ -572,7 +572,7 @@ TEST_CASE("unused words do not pay for elements without a size", "[unit][message
 // A thousand pointers to one text would grow a frame of 10 kB to 250 kB, nested ones without bound.
 TEST_CASE("pointers that share their target are refused", "[unit][messages]") {
   constexpr std::int32_t count = 1'000;
-  auto w = get_head();
+  auto w = remove_head();
   w.back() = list_pointer(0, 6, count);
   for (std::int32_t i = 0; i < count; ++i)
     w.push_back(list_pointer(count - 1 - i, 2, 256));

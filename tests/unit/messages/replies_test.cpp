@@ -176,5 +176,7 @@ TEST_CASE("kinds of events are spelt", "[unit][messages]") {
   CHECK(to_string(event_kind::removed) == "removed");
   CHECK(to_string(event_kind::lifecycle) == "lifecycle");
   CHECK(to_string(event_kind::crashed) == "crashed");
-  CHECK(to_string(static_cast<event_kind>(5)) == "unknown");
+  CHECK(to_string(event_kind::emitted) == "emitted");
+  CHECK(to_string(event_kind::moved) == "moved");
+  CHECK(to_string(static_cast<event_kind>(7)) == "unknown");
 }
