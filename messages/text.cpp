@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace gemel {
 
@@ -60,6 +61,23 @@ text_place place_of(std::string_view text, std::size_t offset) noexcept {
 
 std::string to_string(text_place place) {
   return "line " + std::to_string(place.line) + ", column " + std::to_string(place.column);
+}
+
+std::optional<placed_text> split_place(std::string_view text) {
+  placed_text split;
+  auto number = [&](std::string_view before, std::size_t& made) {
+    if (!text.starts_with(before))
+      return false;
+    text.remove_prefix(before.size());
+    auto [stop, ec] = std::from_chars(text.data(), text.data() + text.size(), made);
+    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
+    return ec == std::errc{};
+  };
+  if (!number("line ", split.place.line) || !number(", column ", split.place.column)
+      || !text.starts_with(": "))
+    return std::nullopt;
+  split.what = text.substr(2);
+  return split;
 }
 
 void append_utf8(std::string& out, char32_t code) {

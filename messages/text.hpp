@@ -24,6 +24,15 @@ text_place place_of(std::string_view text, std::size_t offset) noexcept;
 /// `line 2, column 7`.
 std::string to_string(text_place place);
 
+/// The text of an error that begins with its place.
+struct placed_text {
+  text_place place{};
+  std::string what{};
+};
+
+/// `line 2, column 7: what` taken apart; nothing if `text` does not begin with a place.
+std::optional<placed_text> split_place(std::string_view text);
+
 /// Appends the code point as UTF-8. `code` is at most 0x10ffff and no surrogate.
 void append_utf8(std::string& out, char32_t code);
 

@@ -1,5 +1,6 @@
 #include "runtime/twin_document.hpp"
 
+#include "messages/json_scan.hpp"
 #include "messages/limits.hpp"
 #include "messages/names.hpp"
 #include "messages/value.hpp"
@@ -18,113 +19,6 @@ namespace {
 
 constexpr std::array<std::string_view, 5> fields{"id", "type", "parent", "properties", "placement"};
 
-bool is_space(char c) noexcept {
-  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-// Finds the bounds of values in a JSON text without reading them; in a malformed text it stops
-// somewhere, but never beyond the end.
-class json_scanner {
-public:
-  explicit json_scanner(std::string_view text, std::size_t offset = 0) : text_(text), at_(offset) {}
-
-  std::size_t offset() const { return at_; }
-  bool done() const { return at_ >= text_.size(); }
-  char peek() const { return done() ? '\0' : text_[at_]; }
-
-  void skip_space() {
-    while (!done() && is_space(text_[at_]))
-      ++at_;
-  }
-
-  bool accept(char c) {
-    skip_space();
-    if (done() || text_[at_] != c)
-      return false;
-    ++at_;
-    return true;
-  }
-
-  // The next value as it stands, blanks before it left out.
-  std::string_view value_text() {
-    skip_space();
-    auto start = at_;
-    if (peek() == '"')
-      skip_string();
-    else if (peek() == '{' || peek() == '[')
-      skip_brackets();
-    else
-      while (!done() && std::string_view{",]}"}.find(text_[at_]) == std::string_view::npos
-             && !is_space(text_[at_]))
-        ++at_;
-    return text_.substr(start, at_ - start);
-  }
-
-private:
-  void skip_string() {
-    for (++at_; !done() && text_[at_] != '"'; ++at_)
-      if (text_[at_] == '\\')
-        ++at_;
-    at_ = std::min(at_ + 1, text_.size());
-  }
-
-  void skip_brackets() {
-    std::size_t open = 0;
-    do {
-      auto c = text_[at_];
-      if (c == '"') {
-        skip_string();
-        continue;
-      }
-      open += c == '{' || c == '[';
-      open -= c == '}' || c == ']';
-      ++at_;
-    } while (open != 0 && !done());
-  }
-
-  std::string_view text_;
-  std::size_t at_;
-};
-
-// A member of an object as it stands; the text is known to be JSON.
-struct raw_member {
-  std::string key;
-  std::size_t key_offset;
-  std::size_t value_offset;
-};
-
-std::vector<raw_member> members_of(std::string_view text, std::size_t offset) {
-  std::vector<raw_member> members;
-  json_scanner scanner{text, offset};
-  if (!scanner.accept('{') || scanner.accept('}'))
-    return members;
-  do {
-    scanner.skip_space();
-    auto key_offset = scanner.offset();
-    auto key = value_from_json(scanner.value_text());
-    GEMEL_CHECK(key.has_value());
-    scanner.accept(':');
-    scanner.skip_space();
-    members.push_back({std::string{key->as_text()}, key_offset, scanner.offset()});
-    scanner.value_text();
-  } while (scanner.accept(','));
-  return members;
-}
-
-// `~` and `/` are escaped in a JSON pointer (RFC 6901).
-std::string pointer_step(std::string_view key) {
-  std::string step{"/"};
-  for (auto c : key) {
-    if (c == '~')
-      step += "~0";
-    else if (c == '/')
-      step += "~1";
-    else
-      step += c;
-  }
-  return step;
-}
-
 std::string kind_of(const value& content) {
   return std::string{to_string(content.kind())};
 }
@@ -132,29 +26,6 @@ std::string kind_of(const value& content) {
 // A place in a text whose first line is line `line` of its file.
 text_place shifted(text_place place, std::size_t line) {
   return {place.line + line - 1, place.column};
-}
-
-// `line 2, column 7: what`, as the faults of values begin, taken apart.
-struct placed_text {
-  text_place place;
-  std::string what;
-};
-
-std::optional<placed_text> split_place(std::string_view text) {
-  placed_text split;
-  auto number = [&](std::string_view before, std::size_t& made) {
-    if (!text.starts_with(before))
-      return false;
-    text.remove_prefix(before.size());
-    auto [stop, ec] = std::from_chars(text.data(), text.data() + text.size(), made);
-    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
-    return ec == std::errc{};
-  };
-  if (!number("line ", split.place.line) || !number(", column ", split.place.column)
-      || !text.starts_with(": "))
-    return std::nullopt;
-  split.what = text.substr(2);
-  return split;
 }
 
 // Reads the twin that stands in text[offset, offset + size). Places are those of `text`.
@@ -210,7 +81,7 @@ private:
   }
 
   void read_members(std::size_t offset, const value& content, new_twin& made) {
-    auto members = members_of(text_, offset);
+    auto members = json_members(text_, offset);
     check_keys(members, {});
     for (const auto& member : members) {
       if (std::find(fields.begin(), fields.end(), member.key) == fields.end())
@@ -228,23 +99,23 @@ private:
   }
 
   // No key stands twice.
-  void check_keys(const std::vector<raw_member>& members, std::string_view above) {
+  void check_keys(const std::vector<json_member>& members, std::string_view above) {
     std::set<std::string_view> seen;
     for (const auto& member : members)
       if (!seen.insert(member.key).second)
-        report(member.key_offset, std::string{above} + pointer_step(member.key), errc::bad_syntax,
-               "'" + member.key + "' stands twice", "keep one of them");
+        report(member.key_offset, std::string{above} + json_pointer_step(member.key),
+               errc::bad_syntax, "'" + member.key + "' stands twice", "keep one of them");
   }
 
-  void report_unknown(const raw_member& member) {
+  void report_unknown(const json_member& member) {
     auto near = nearest_word(member.key, fields);
     auto hint = near.empty() ? "the fields are id, type, parent, properties and placement"
                              : "did you mean '" + std::string{near} + "'?";
-    report(member.key_offset, pointer_step(member.key), errc::unknown_key,
+    report(member.key_offset, json_pointer_step(member.key), errc::unknown_key,
            "unknown field '" + member.key + "'", hint);
   }
 
-  void read_field(const raw_member& member, const value& content, new_twin& made) {
+  void read_field(const json_member& member, const value& content, new_twin& made) {
     if (member.key == "properties")
       read_properties(member, content, made);
     else if (member.key == "id")
@@ -257,9 +128,9 @@ private:
       read_name(member, content, check_id, made.placement);
   }
 
-  void read_name(const raw_member& member, const value& content,
+  void read_name(const json_member& member, const value& content,
                  result<void> (*check)(std::string_view), std::string& made) {
-    auto at = pointer_step(member.key);
+    auto at = json_pointer_step(member.key);
     if (!content.is_text()) {
       report(member.value_offset, at, errc::bad_value,
              "'" + member.key + "' must be a text, not " + kind_of(content),
@@ -271,7 +142,7 @@ private:
       report(member.value_offset, at, valid.error().code, valid.error().context);
   }
 
-  void read_properties(const raw_member& member, const value& content, new_twin& made) {
+  void read_properties(const json_member& member, const value& content, new_twin& made) {
     if (!content.is_map()) {
       report(member.value_offset, "/properties", errc::bad_value,
              "'properties' must be an object, not " + kind_of(content),
@@ -288,14 +159,14 @@ private:
   }
 
   void check_property_keys(std::size_t offset) {
-    auto members = members_of(text_, offset);
+    auto members = json_members(text_, offset);
     // {"$map": {...}} stands for the inner object, see value_json.cpp.
     if (!members.empty() && members.front().key == "$map")
-      members = members_of(text_, members.front().value_offset);
+      members = json_members(text_, members.front().value_offset);
     check_keys(members, "/properties");
     for (const auto& each : members)
       if (auto valid = check_key(each.key); !valid)
-        report(each.key_offset, "/properties" + pointer_step(each.key), valid.error().code,
+        report(each.key_offset, "/properties" + json_pointer_step(each.key), valid.error().code,
                valid.error().context);
   }
 
