@@ -31,6 +31,7 @@ void add_fault(fault_list& faults, fault found) {
                    0,
                    {},
                    "more than " + std::to_string(faults_max - 1) + " faults, the rest is not shown",
+                   {},
                    {}};
 }
 
@@ -44,7 +45,8 @@ void sort_faults(fault_list& faults) {
 }
 
 value to_value(const fault& what) {
-  value_map members{{"code", value{to_string(what.code)}}, {"message", value{what.message}}};
+  auto name = what.name.empty() ? to_string(what.code) : what.name;
+  value_map members{{"code", value{name}}, {"message", value{what.message}}};
   for (auto [key, text] : {std::pair{"at", &what.at}, {"hint", &what.hint}, {"file", &what.file}})
     if (!text->empty())
       members.push_back({key, value{*text}});

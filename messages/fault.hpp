@@ -26,6 +26,9 @@ struct fault {
   std::string message{};
   /// What would be right. Empty: nothing to say.
   std::string hint{};
+  /// What programs know the fault by in the JSON languages, such as `unknown_step`; a literal.
+  /// Empty: the name of `code`.
+  std::string_view name{};
 
   friend bool operator==(const fault&, const fault&) = default;
 };

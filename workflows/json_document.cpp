@@ -20,7 +20,8 @@ void find_doubles(std::string_view text, std::size_t offset, const std::string& 
         add_fault(faults, {.code = errc::bad_syntax,
                            .at = at,
                            .message = "'" + member.key + "' stands twice",
-                           .hint = "keep one of them"});
+                           .hint = "keep one of them",
+                           .name = "bad_json"});
       find_doubles(text, member.value_offset, at, faults);
     }
   } else if (scanner.accept('[') && !scanner.accept(']')) {
@@ -51,7 +52,8 @@ tl::expected<json_document, fault_list> json_document::parse(std::string text, s
                                                   .file = file,
                                                   .line = where.place.line,
                                                   .column = where.place.column,
-                                                  .message = where.what}});
+                                                  .message = where.what,
+                                                  .name = "bad_json"}});
   }
   json_document made{std::move(text), std::move(file), std::move(*root)};
   json_scanner start{made.text_};

@@ -24,6 +24,11 @@ std::string meant(std::string_view word, std::span<const std::string_view> words
   return std::string{otherwise} + list_of(words);
 }
 
+// The codes of formats for faults that our own codes name otherwise.
+std::string_view document_name(errc code) noexcept {
+  return code == errc::unknown_key ? "unknown_field" : std::string_view{};
+}
+
 std::string spelt(double number) {
   return to_json(value{number});
 }
@@ -48,7 +53,8 @@ object_reader::object_reader(const value& content, std::string pointer, std::str
     members_ = &content;
   else
     report({}, errc::bad_value,
-           what_ + " must be an object, not " + std::string{to_string(content.kind())});
+           what_ + " must be an object, not " + std::string{to_string(content.kind())}, {},
+           "bad_type");
 }
 
 std::string object_reader::at(std::string_view key) const {
@@ -60,9 +66,13 @@ const value* object_reader::find(std::string_view key) {
   return members_ != nullptr ? members_->find(key) : nullptr;
 }
 
-void object_reader::report(std::string_view key, errc code, std::string message, std::string hint) {
-  add_fault(faults_,
-            {.code = code, .at = at(key), .message = std::move(message), .hint = std::move(hint)});
+void object_reader::report(std::string_view key, errc code, std::string message, std::string hint,
+                           std::string_view name) {
+  add_fault(faults_, {.code = code,
+                      .at = at(key),
+                      .message = std::move(message),
+                      .hint = std::move(hint),
+                      .name = name.empty() ? document_name(code) : name});
 }
 
 const value* object_reader::need_kind(std::string_view key, need how,
@@ -77,7 +87,8 @@ const value* object_reader::need_kind(std::string_view key, need how,
     return found;
   report(key, errc::bad_value,
          "'" + std::string{key} + "' must be " + std::string{wanted} + ", not "
-             + std::string{to_string(found->kind())});
+             + std::string{to_string(found->kind())},
+         {}, "bad_type");
   return nullptr;
 }
 
@@ -162,7 +173,8 @@ std::optional<std::vector<std::string>> object_reader::texts(std::string_view ke
     right = false;
     add_fault(faults_, {.code = errc::bad_value,
                         .at = at(key) + "/" + std::to_string(i),
-                        .message = "must be a text, not " + std::string{to_string(one.kind())}});
+                        .message = "must be a text, not " + std::string{to_string(one.kind())},
+                        .name = "bad_type"});
   }
   return right ? std::optional{std::move(made)} : std::nullopt;
 }

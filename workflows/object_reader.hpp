@@ -61,7 +61,9 @@ public:
                                      need how = optional);
 
   /// Notes a fault of a field, or of the object itself if `key` is empty.
-  void report(std::string_view key, errc code, std::string message, std::string hint = {});
+  /// @param name see `fault::name`; empty: the one that goes with `code`.
+  void report(std::string_view key, errc code, std::string message, std::string hint = {},
+              std::string_view name = {});
 
   /// Notes all fields that nobody asked for. Call it once, after the last field.
   void finish();
