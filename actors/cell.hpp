@@ -11,6 +11,7 @@
 #include "messages/histogram.hpp"
 #include "registry/directory.hpp"
 #include "registry/lifecycle.hpp"
+#include "registry/model.hpp"
 #include "registry/shape.hpp"
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -54,6 +55,7 @@ struct cell_environment {
   address_port& addresses;
   const behavior_table& behaviors;
   const supervision_table& supervision;
+  const model_table& models;
   std::uint32_t cells;
   cell_limits limits;
   /// Sends a control message to a cell of this node.

@@ -9,9 +9,6 @@ namespace gemel {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> kind_names = {"any",  "boolean", "integer", "number",
-                                                        "text", "bytes",   "list",    "map"};
-
 bool is_of(property_kind kind, const value& content) noexcept {
   switch (kind) {
   case property_kind::any:
@@ -40,20 +37,6 @@ std::string text_of_number(double number) {
   return {buffer.data(), end};
 }
 
-result<void> check_declaration(const type_model& model, const property_model& property) {
-  auto where = model.name + "." + property.key;
-  if (property.min && property.max && *property.min > *property.max)
-    return fail(errc::bad_value, where + ": min is above max");
-  bool has_range = property.min || property.max;
-  if (has_range && property.kind != property_kind::number
-      && property.kind != property_kind::integer)
-    return fail(errc::bad_value, where + ": min and max need the kind number or integer");
-  if (property.unique && property.kind != property_kind::text
-      && property.kind != property_kind::integer)
-    return fail(errc::bad_value, where + ": unique needs the kind text or integer");
-  return {};
-}
-
 // Adds what `base` has and `model` does not say itself.
 void inherit(type_model& model, const type_model& base) {
   for (const auto& capability : base.capabilities)
@@ -75,15 +58,15 @@ void inherit(type_model& model, const type_model& base) {
 
 std::string_view to_string(property_kind kind) noexcept {
   auto index = static_cast<std::size_t>(kind);
-  return index < kind_names.size() ? kind_names[index] : kind_names[0];
+  return index < property_kind_names.size() ? property_kind_names[index] : property_kind_names[0];
 }
 
 result<property_kind> property_kind_from_string(std::string_view text) {
-  auto i = std::find(kind_names.begin(), kind_names.end(), text);
-  if (i != kind_names.end())
-    return static_cast<property_kind>(i - kind_names.begin());
+  auto i = std::find(property_kind_names.begin(), property_kind_names.end(), text);
+  if (i != property_kind_names.end())
+    return static_cast<property_kind>(i - property_kind_names.begin());
   std::string names;
-  for (auto name : kind_names)
+  for (auto name : property_kind_names)
     names.append(names.empty() ? "" : ", ").append(name);
   return fail(errc::bad_value, "'" + std::string{text} + "' is none of " + names);
 }
@@ -99,8 +82,9 @@ result<model_table> model_table::make(std::vector<type_model> declared) {
   std::map<std::string, type_model, std::less<>> own;
   for (auto& model : declared) {
     for (const auto& property : model.properties)
-      if (auto fine = check_declaration(model, property); !fine)
-        return tl::unexpected<error>(std::move(fine.error()));
+      if (auto fine = check_declaration(property); !fine)
+        return fail(fine.error().code,
+                    model.name + "." + property.key + ": " + fine.error().context);
     auto name = model.name;
     if (!own.emplace(name, std::move(model)).second)
       return fail(errc::bad_value, "model " + name + " is declared twice");
@@ -134,6 +118,19 @@ bool model_table::is_a(std::string_view type, std::string_view model) const noex
     if (known->extends == model && !model.empty())
       return true;
   return false;
+}
+
+result<void> check_declaration(const property_model& property) {
+  bool has_range = property.min || property.max;
+  if (has_range && property.kind != property_kind::number
+      && property.kind != property_kind::integer)
+    return fail(errc::bad_value, "min and max need the kind number or integer");
+  if (property.min && property.max && *property.min > *property.max)
+    return fail(errc::bad_value, "min is above max");
+  if (property.unique && property.kind != property_kind::text
+      && property.kind != property_kind::integer)
+    return fail(errc::bad_value, "unique needs the kind text or integer");
+  return {};
 }
 
 result<void> check(const property_model& property, const value& content) {

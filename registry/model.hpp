@@ -4,6 +4,7 @@
 #include "messages/value.hpp"
 #include "registry/supervision_policy.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -28,6 +29,10 @@ enum class property_kind : std::uint8_t {
   list,
   map,
 };
+
+/// By number.
+inline constexpr std::array<std::string_view, 8> property_kind_names = {
+    "any", "boolean", "integer", "number", "text", "bytes", "list", "map"};
 
 /// The name as configs write it, such as `number`; `any` for numbers that are none.
 std::string_view to_string(property_kind kind) noexcept;
@@ -99,6 +104,11 @@ public:
 private:
   std::map<std::string, type_model, std::less<>> models_;
 };
+
+/// Whether the declaration contradicts itself: a range of something that is no number or whose
+/// least is above its greatest, unique of a kind that cannot be.
+/// @returns errc::bad_value with the reason, without the property's name.
+result<void> check_declaration(const property_model& property);
 
 /// Whether `content` may be the value of the property.
 /// @returns errc::bad_value naming the property, what is wrong, and what is expected.

@@ -19,6 +19,22 @@ using detail::toml_value;
 
 constexpr std::string_view types_section = "types";
 constexpr std::string_view policy_section = "supervision";
+constexpr std::string_view properties_section = "properties";
+
+// Sections of the table whose options may stand in one place of a file: in `[types.<type>]` those
+// of two, and the tables of its properties.
+using scope = std::vector<std::string_view>;
+
+scope scope_of_type() {
+  return {types_section, policy_section};
+}
+
+const option* find_option(const scope& in, std::string_view name) {
+  for (auto section : in)
+    if (const auto* found = detail::find_option(section, name))
+      return found;
+  return nullptr;
+}
 
 // One value on its way to its option.
 struct setting {
@@ -26,6 +42,8 @@ struct setting {
   toml_value content;
   // Of `[types.<name>]`; empty: not of a type.
   std::string type;
+  // Of `[types.<type>.properties.<key>]`; empty: not of a property.
+  std::string property;
   // With its place and key filled in.
   fault origin;
 };
@@ -50,35 +68,36 @@ std::string listed(const std::vector<std::string_view>& words) {
   return text;
 }
 
-std::vector<std::string_view> names_in(std::string_view section) {
+std::vector<std::string_view> names_in(const scope& in) {
   std::vector<std::string_view> names;
-  for (const auto& each : detail::options())
-    if (each.section() == section)
-      names.push_back(each.name());
+  for (auto section : in)
+    for (const auto& each : detail::options())
+      if (each.section() == section)
+        names.push_back(each.name());
+  if (in == scope_of_type())
+    names.push_back(properties_section);
   return names;
 }
 
 // The full key that was most likely meant; empty when none is near.
-std::string nearest_key(const std::string& section, std::string_view shown_section,
-                        std::string_view name) {
-  auto names = names_in(section);
+std::string nearest_key(const scope& in, std::string_view shown_section, std::string_view name) {
+  auto names = names_in(in);
   if (auto near = nearest_word(name, names); !near.empty())
     return std::string{shown_section} + "." + std::string{near};
   std::vector<std::string_view> keys;
   for (const auto& each : detail::options()) {
     if (each.name() == name)
-      return std::string{each.key};
+      return detail::display_key(each);
     keys.push_back(each.key);
   }
-  return std::string{nearest_word(section + "." + std::string{name}, keys)};
+  return std::string{nearest_word(std::string{shown_section} + "." + std::string{name}, keys)};
 }
 
-// @param shown_section is `types.<name>` where `section` is that of the policies.
-std::string key_hint(const std::string& section, std::string_view shown_section,
-                     std::string_view name) {
-  if (auto near = nearest_key(section, shown_section, name); !near.empty())
+// @param shown_section such as `types.machine`.
+std::string key_hint(const scope& in, std::string_view shown_section, std::string_view name) {
+  if (auto near = nearest_key(in, shown_section, name); !near.empty())
     return "did you mean '" + near + "'?";
-  auto names = names_in(section);
+  auto names = names_in(in);
   if (names.empty())
     return "the sections are " + listed(detail::section_names());
   return "the keys of [" + std::string{shown_section} + "] are " + listed(names);
@@ -126,8 +145,11 @@ public:
   }
 
   config_outcome finish() {
-    for (auto& [type, policy] : made_.types)
-      policy = made_.supervision;
+    for (auto& [type, section] : made_.types) {
+      section.supervision = made_.supervision;
+      std::sort(section.model.properties.begin(), section.model.properties.end(),
+                [](const auto& a, const auto& b) { return a.key < b.key; });
+    }
     for (const auto& each : type_settings_)
       apply_to_type(each);
     if (readable_)
@@ -152,9 +174,22 @@ private:
     case 2:
       return entry.path[0] == types_section ? check_type_section(entry) : take_key(entry);
     default:
-      if (entry.path[0] == types_section)
-        take_type_key(entry);
+      if (entry.path[0] == types_section && made_.types.contains(entry.path[1]))
+        take_in_type(entry);
     }
+  }
+
+  // Three to five steps: `types.<type>.<key>`, `types.<type>.properties.<property>[.<key>]`. What
+  // lies deeper in another place belongs to a table that is wrong already.
+  void take_in_type(const toml_entry& entry) {
+    bool in_properties = entry.path[2] == properties_section;
+    if (entry.path.size() == 3)
+      return in_properties ? check_properties(entry) : take_type_key(entry);
+    if (in_properties && entry.path.size() == 4)
+      check_property(entry);
+    else if (in_properties && find_property(entry.path[1], entry.path[3]) != nullptr)
+      take(entry, {properties_section}, "types." + entry.path[1] + ".properties." + entry.path[3],
+           entry.path[1], entry.path[3]);
   }
 
   static bool is_table(const toml_entry& entry) {
@@ -193,31 +228,67 @@ private:
     else if (auto valid = check_type(name); !valid)
       report(with(where, valid.error().code, valid.error().context, "a twin type"));
     else
-      made_.types[name];
+      declare(name);
+  }
+
+  void declare(const std::string& type) { made_.types[type].model.name = type; }
+
+  property_model* find_property(const std::string& type, std::string_view key) {
+    auto& declared = made_.types[type].model.properties;
+    auto found = std::find_if(declared.begin(), declared.end(),
+                              [&](const property_model& each) { return each.key == key; });
+    return found != declared.end() ? &*found : nullptr;
+  }
+
+  void declare(const std::string& type, const std::string& property) {
+    if (find_property(type, property) == nullptr)
+      made_.types[type].model.properties.emplace_back().key = property;
+  }
+
+  void check_properties(const toml_entry& entry) {
+    auto key = "types." + entry.path[1] + ".properties";
+    if (!is_table(entry))
+      report(with(at(origin(key), entry.key_place), errc::bad_value,
+                  "'" + key + "' is a section, not " + std::string{kind_name(entry.content)},
+                  "write [" + key + ".NAME] and its keys below"));
+  }
+
+  void check_property(const toml_entry& entry) {
+    const auto& name = entry.path[3];
+    auto key = "types." + entry.path[1] + ".properties." + name;
+    auto where = at(origin(key), entry.key_place);
+    if (!is_table(entry))
+      report(with(where, errc::bad_value,
+                  "'" + key + "' is a section, not " + std::string{kind_name(entry.content)},
+                  "write [" + key + "] and its keys below"));
+    else if (auto valid = check_key(name); !valid)
+      report(with(where, valid.error().code, valid.error().context, "a property key"));
+    else
+      declare(entry.path[1], name);
+    type_origins_[key] = where;
   }
 
   void take_key(const toml_entry& entry) {
     const auto& section = entry.path[0];
     if (!is_section(section))
       return;
-    take(entry, section, section, {});
+    take(entry, {section}, section, {}, {});
   }
 
   void take_type_key(const toml_entry& entry) {
-    if (made_.types.contains(entry.path[1]))
-      take(entry, std::string{policy_section}, "types." + entry.path[1], entry.path[1]);
+    take(entry, scope_of_type(), "types." + entry.path[1], entry.path[1], {});
   }
 
-  void take(const toml_entry& entry, const std::string& section, const std::string& shown,
-            const std::string& type) {
+  void take(const toml_entry& entry, const scope& in, const std::string& shown,
+            const std::string& type, const std::string& property) {
     const auto& name = entry.path.back();
     auto key = shown + "." + name;
-    const auto* found = detail::find_option(section, name);
+    const auto* found = find_option(in, name);
     if (found == nullptr)
       report(with(at(origin(key), entry.key_place), errc::unknown_key, "unknown key '" + key + "'",
-                  key_hint(section, shown, name)));
+                  key_hint(in, shown, name)));
     else
-      keep({found, entry.content, type, at(origin(key), entry.value_place)});
+      keep({found, entry.content, type, property, at(origin(key), entry.value_place)});
   }
 
   // A type with a dot in its name may stand in quotes, as in the file.
@@ -233,29 +304,61 @@ private:
     auto shown = where.at.substr(0, dot == std::string::npos ? 0 : dot);
     auto name = where.at.substr(dot == std::string::npos ? 0 : dot + 1);
     auto prefix = std::string{types_section} + ".";
-    auto type = shown.starts_with(prefix) ? unquoted(shown.substr(prefix.size())) : std::string{};
-    auto section = type.empty() ? shown : std::string{policy_section};
-    const auto* found = detail::find_option(section, name);
+    auto type = shown.starts_with(prefix) ? shown.substr(prefix.size()) : std::string{};
+    auto property = split_property(type);
+    type = unquoted(type);
+    auto in = type.empty()       ? scope{shown}
+              : property.empty() ? scope_of_type()
+                                 : scope{properties_section};
+    const auto* found = type.empty() && is_inner(shown) ? nullptr : find_option(in, name);
     if (found == nullptr) {
       report(with(where, errc::unknown_key, "unknown key '" + where.at + "'",
-                  key_hint(section, shown, name)));
+                  key_hint(in, shown, name)));
       return {};
     }
-    if (!type.empty()) {
-      if (auto valid = check_type(type); !valid) {
-        report(with(where, valid.error().code, valid.error().context, "a twin type"));
-        return {};
-      }
-      made_.types[type];
+    if (!type.empty() && !declare_checked(type, property, where))
+      return {};
+    return {found, {}, type, property, where};
+  }
+
+  // Sections of the table that are none of a file.
+  static bool is_inner(std::string_view section) {
+    return section == types_section || section == properties_section;
+  }
+
+  // Takes `.properties.<key>` off the end of a type; empty: it has none.
+  static std::string split_property(std::string& type) {
+    constexpr std::string_view between = ".properties.";
+    auto at = type.find(between);
+    if (at == std::string::npos)
+      return {};
+    auto key = unquoted(type.substr(at + between.size()));
+    type.resize(at);
+    return key;
+  }
+
+  bool declare_checked(const std::string& type, const std::string& property, const fault& where) {
+    if (auto valid = check_type(type); !valid) {
+      report(with(where, valid.error().code, valid.error().context, "a twin type"));
+      return false;
     }
-    return {found, {}, type, where};
+    declare(type);
+    if (property.empty())
+      return true;
+    if (auto valid = check_key(property); !valid) {
+      report(with(where, valid.error().code, valid.error().context, "a property key"));
+      return false;
+    }
+    declare(type, property);
+    type_origins_["types." + type + ".properties." + property] = where;
+    return true;
   }
 
   // What is no TOML is a text without its quotes; so is everything where a text is wanted.
   static toml_value override_value(const option& about, const std::string& text) {
     auto read = detail::read_toml_value(text);
-    node_config any;
-    auto wants_text = std::holds_alternative<std::string*>(about.slot(any));
+    detail::option_values any;
+    auto wants_text = std::holds_alternative<std::string*>(about.slot(any.target()));
     if (!read || (wants_text && !std::holds_alternative<std::string>(*read)))
       return text;
     return *read;
@@ -266,26 +369,37 @@ private:
   // Those of types wait until the policy that they refine is complete.
   void keep(setting each) {
     if (!each.type.empty())
-      type_settings_.push_back(std::move(each));
-    else
-      apply(each, made_);
+      return type_settings_.push_back(std::move(each));
+    type_model no_model;
+    property_model no_property;
+    if (!apply(each, {made_, made_.supervision, no_model, no_property}))
+      refused_.insert(each.about->key);
+    origins_[each.about->key] = each.origin;
   }
 
-  void apply(const setting& each, node_config& target) {
-    if (auto refused = detail::assign(*each.about, each.content, target)) {
-      refused_.insert(each.about->key);
-      report(with(each.origin, refused->code, refused->message, refused->hint));
-    }
-    if (&target == &made_)
-      origins_[each.about->key] = each.origin;
+  // What is said of an option in general, said of the key that stands there.
+  static std::string in_words_of(const setting& each, std::string message) {
+    auto general = detail::display_key(*each.about);
+    auto at = each.type.empty() ? std::string::npos : message.find(general);
+    return at == std::string::npos ? message : message.replace(at, general.size(), each.origin.at);
+  }
+
+  // False: it was refused, and a fault says so.
+  bool apply(const setting& each, detail::option_target target) {
+    auto refused = detail::assign(*each.about, each.content, target);
+    if (refused)
+      report(with(each.origin, refused->code, in_words_of(each, refused->message), refused->hint));
+    return !refused;
   }
 
   void apply_to_type(const setting& each) {
-    auto& policy = made_.types[each.type];
-    node_config scratch;
-    scratch.supervision = policy;
-    apply(each, scratch);
-    policy = scratch.supervision;
+    auto& section = made_.types[each.type];
+    property_model no_property;
+    auto* property = each.property.empty() ? &no_property : find_property(each.type, each.property);
+    if (!apply(each, {made_, section.supervision, section.model, *property}))
+      refused_types_ = true;
+    else if (each.about->key == "types.extends")
+      type_origins_["types." + each.type + ".extends"] = each.origin;
   }
 
   // ---- what must fit together
@@ -311,6 +425,60 @@ private:
       check_cells();
     if (usable({"limits.frame_bytes_max", "limits.cell_queue_bytes_max"}))
       check_queue();
+    if (!refused_types_)
+      check_types();
+  }
+
+  void check_types() {
+    bool related = true;
+    for (const auto& [name, section] : made_.types) {
+      for (const auto& property : section.model.properties)
+        check_property_of(name, property);
+      related = check_extends(section.model) && related;
+    }
+    if (related)
+      check_circles();
+  }
+
+  void check_property_of(const std::string& type, const property_model& property) {
+    auto key = "types." + type + ".properties." + property.key;
+    if (auto fine = check_declaration(property); !fine)
+      report(with(type_origins_[key], fine.error().code, "'" + key + "': " + fine.error().context,
+                  "kind is \"" + std::string{to_string(property.kind)} + "\""));
+  }
+
+  // False, and a fault says so: it extends a type that is not declared.
+  bool check_extends(const type_model& model) {
+    if (model.extends.empty() || made_.types.contains(model.extends))
+      return true;
+    std::vector<std::string_view> names;
+    for (const auto& [name, section] : made_.types)
+      names.push_back(name);
+    auto near = nearest_word(model.extends, names);
+    auto key = "types." + model.name + ".extends";
+    report(with(type_origins_[key], errc::bad_value,
+                "'" + key + "' is \"" + model.extends + "\", which is not declared",
+                near.empty() ? "declare it with [types." + model.extends + "]"
+                             : "did you mean \"" + std::string{near} + "\"?"));
+    return false;
+  }
+
+  // One fault for each type that is part of a circle.
+  void check_circles() {
+    for (const auto& [name, section] : made_.types) {
+      auto path = name;
+      auto above = section.model.extends;
+      for (std::size_t steps = 0; !above.empty() && above != name && steps < made_.types.size();
+           ++steps) {
+        path += " extends " + above + ", which";
+        above = made_.types[above].model.extends;
+      }
+      if (above != name)
+        continue;
+      auto key = "types." + name + ".extends";
+      report(with(type_origins_[key], errc::bad_value, path + " extends " + name,
+                  "a type cannot have its own declarations by way of others"));
+    }
   }
 
   void check_reach() {
@@ -352,6 +520,9 @@ private:
   bool readable_ = false;
   std::vector<setting> type_settings_; // in the order of the file, then of --set
   std::set<std::string_view> refused_;
+  bool refused_types_ = false;
+  // Of the tables of properties and the values of `extends`, by key.
+  std::map<std::string, fault> type_origins_;
   std::map<std::string_view, fault> origins_;
 };
 
@@ -376,11 +547,16 @@ void append_comment(std::string& out, std::string_view text) {
   out += "\n";
 }
 
-void append_option(std::string& out, const option& about, const node_config& config) {
+std::string form_and_default(const option& about) {
+  auto standard = detail::default_of(about);
+  return detail::form_of(about) + "; default " + (standard.empty() ? "none" : standard);
+}
+
+void append_option(std::string& out, const option& about, detail::option_target values) {
   out += "\n";
   append_comment(out, about.help);
-  append_comment(out, detail::form_of(about) + "; default " + detail::literal_of(about, {}));
-  out += std::string{about.name()} + " = " + detail::literal_of(about, config) + "\n";
+  append_comment(out, form_and_default(about));
+  out += std::string{about.name()} + " = " + detail::literal_of(about, values) + "\n";
 }
 
 // What needs no quotes as a key of TOML.
@@ -390,28 +566,75 @@ bool is_bare_key(std::string_view key) {
   return !key.empty() && key.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-void append_policy(std::string& out, std::string_view before, std::string_view type,
-                   const supervision_policy& policy) {
-  node_config scratch;
-  scratch.supervision = policy;
-  out += std::string{before} + "[types.";
-  if (is_bare_key(type))
-    out += type;
-  else
-    append_json_text(out, type);
-  out += "]\n";
-  for (const auto& each : detail::options())
-    if (each.section() == policy_section)
-      out += std::string{before} + std::string{each.name()} + " = "
-             + detail::literal_of(each, scratch) + "\n";
+std::string key_text(std::string_view key) {
+  if (is_bare_key(key))
+    return std::string{key};
+  std::string quoted;
+  append_json_text(quoted, key);
+  return quoted;
+}
+
+// All options of a section of the table that have a value, each in a line behind `before`.
+void append_values(std::string& out, std::string_view before, std::string_view section,
+                   detail::option_target values) {
+  for (const auto& each : detail::options()) {
+    auto literal = each.section() == section ? detail::literal_of(each, values) : std::string{};
+    if (!literal.empty())
+      out.append(before).append(each.name()).append(" = ").append(literal).append("\n");
+  }
+}
+
+void append_type(std::string& out, std::string_view before, const std::string& name,
+                 type_section section) {
+  node_config no_node;
+  property_model property;
+  auto header = "[types." + key_text(name);
+  out.append(before).append(header).append("]\n");
+  append_values(out, before, types_section,
+                {no_node, section.supervision, section.model, property});
+  append_values(out, before, policy_section,
+                {no_node, section.supervision, section.model, property});
+  for (auto& each : section.model.properties) {
+    out.append(before).append(header).append(".properties.").append(key_text(each.key));
+    out += "]\n";
+    append_values(out, before, properties_section,
+                  {no_node, section.supervision, section.model, each});
+  }
+}
+
+// What stands in a sample that declares no type.
+type_section example_type(const node_config& config) {
+  type_section made{config.supervision, {}};
+  made.model.capabilities = {"cooling"};
+  made.model.stale_after_us = 30'000'000;
+  auto& property = made.model.properties.emplace_back();
+  property.key = "temperature";
+  property.kind = property_kind::number;
+  property.unit = "degC";
+  property.min = -50;
+  property.max = 200;
+  property.indexed = true;
+  return made;
 }
 
 void append_types(std::string& out, const node_config& config) {
   append_comment(out, detail::section_help(types_section));
-  if (config.types.empty())
-    append_policy(out, "# ", "building", config.supervision);
-  for (const auto& [type, policy] : config.types)
-    append_policy(out, "", type, policy);
+  for (auto section : {types_section, properties_section}) {
+    out += section == types_section ? "#\n# Keys of a type:\n" : "#\n# Keys of a property:\n";
+    for (const auto& each : detail::options())
+      if (each.section() == section) {
+        append_comment(out, std::string{each.name()} + ": " + std::string{each.help});
+        append_comment(out, form_and_default(each));
+      }
+  }
+  if (config.types.empty()) {
+    out += "#\n";
+    append_type(out, "# ", "machine", example_type(config));
+  }
+  for (const auto& [name, section] : config.types) {
+    out += "\n";
+    append_type(out, "", name, section);
+  }
 }
 
 constexpr std::string_view sample_head =
@@ -429,7 +652,16 @@ constexpr std::string_view sample_head =
 
 const supervision_policy& node_config::supervision_of(std::string_view type) const noexcept {
   auto found = types.find(type);
-  return found == types.end() ? supervision : found->second;
+  return found == types.end() ? supervision : found->second.supervision;
+}
+
+result<model_table> node_config::models() const {
+  std::vector<type_model> declared;
+  for (const auto& [name, section] : types) {
+    declared.push_back(section.model);
+    declared.back().name = name;
+  }
+  return model_table::make(std::move(declared));
 }
 
 std::uint32_t cells_of(const node_config& config, std::uint32_t cores) noexcept {
@@ -449,6 +681,7 @@ config_outcome parse_config(std::string_view text, std::string_view file_name,
 
 std::string write_config(const node_config& config) {
   std::string out{sample_head};
+  detail::option_values values{config, {}, {}};
   for (auto section : detail::section_names()) {
     out += "\n";
     if (section == types_section) {
@@ -459,7 +692,7 @@ std::string write_config(const node_config& config) {
     out += "[" + std::string{section} + "]\n";
     for (const auto& each : detail::options())
       if (each.section() == section)
-        append_option(out, each, config);
+        append_option(out, each, values.target());
   }
   return out;
 }
@@ -467,8 +700,8 @@ std::string write_config(const node_config& config) {
 std::vector<config_option> config_options() {
   std::vector<config_option> described;
   for (const auto& each : detail::options())
-    described.push_back(
-        {each.key, detail::form_of(each), detail::literal_of(each, {}), each.help, each.choices});
+    described.push_back({detail::display_key(each), detail::form_of(each), detail::default_of(each),
+                         each.help, each.choices});
   return described;
 }
 

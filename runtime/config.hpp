@@ -2,6 +2,7 @@
 
 #include "messages/fault.hpp"
 #include "messages/limits.hpp"
+#include "registry/model.hpp"
 #include "registry/supervision_policy.hpp"
 
 #include <cstddef>
@@ -76,6 +77,17 @@ struct log_section {
   friend bool operator==(const log_section&, const log_section&) = default;
 };
 
+/// What a config says of one twin type.
+struct type_section {
+  /// Of the children of parents of this type; complete, what a file left out taken from the general
+  /// policy.
+  supervision_policy supervision{};
+  /// Its own declarations, not those it inherits.
+  type_model model{};
+
+  friend bool operator==(const type_section&, const type_section&) = default;
+};
+
 /// Everything a node reads at its start. A plain value; `parse_config` makes only valid ones.
 struct node_config {
   node_section node;
@@ -83,13 +95,17 @@ struct node_config {
   limits_section limits;
   /// Of parents whose type has no policy of its own.
   supervision_policy supervision;
-  /// By the parent's type; complete policies, what a file left out taken from `supervision`.
-  std::map<std::string, supervision_policy, std::less<>> types;
+  /// By name.
+  std::map<std::string, type_section, std::less<>> types;
   lane_section lane;
   log_section log;
 
   /// How the children of a parent of this type are supervised.
   const supervision_policy& supervision_of(std::string_view type) const noexcept;
+
+  /// All types, with what they inherit.
+  /// @returns what `model_table::make` says of them; a config that was parsed has no such fault.
+  result<model_table> models() const;
 
   friend bool operator==(const node_config&, const node_config&) = default;
 };
@@ -110,7 +126,8 @@ using config_outcome = tl::expected<node_config, fault_list>;
 ///        The value is written as in the file; texts, choices and durations need no quotes.
 /// @returns every fault at once: errc::bad_syntax (with a key that stands twice), unknown_key,
 ///          bad_value (kind, range or choice; an address others can reach without
-///          `listen.allow_insecure`), bad_name, limit_reached.
+///          `listen.allow_insecure`; a type that extends itself or one that is not declared, a
+///          property that contradicts itself), bad_name, limit_reached.
 config_outcome parse_config(std::string_view text, std::string_view file_name,
                             std::span<const std::string> overrides = {});
 
@@ -120,8 +137,8 @@ std::string write_config(const node_config& config);
 
 /// One option for people and for shell completion.
 struct config_option {
-  /// Such as `listen.port`.
-  std::string_view key;
+  /// Such as `listen.port` or `types.<type>.extends`.
+  std::string key;
   /// Such as `integer, 0 to 65535`.
   std::string form;
   /// As a config writes it.
@@ -131,8 +148,7 @@ struct config_option {
   std::span<const std::string_view> choices;
 };
 
-/// All options in the order of the sample; those of `[types.<name>]` are the ones of
-/// `[supervision]`.
+/// All options in the order of the sample; `[types.<type>]` takes those of `[supervision]` too.
 std::vector<config_option> config_options();
 
 } // namespace gemel

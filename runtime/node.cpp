@@ -35,7 +35,8 @@ cell_limits cell_limits_of(const node_config& config) {
 supervision_table supervision_of(const node_config& config) {
   supervision_table made;
   made.fallback = config.supervision;
-  made.by_type.insert(config.types.begin(), config.types.end());
+  for (const auto& [type, section] : config.types)
+    made.by_type.emplace(type, section.supervision);
   return made;
 }
 
@@ -56,7 +57,7 @@ ingress::options ingress_options(const node_config& config, std::uint32_t cells,
 
 // In the order of their making; each may use those before it.
 struct node::parts {
-  explicit parts(node_options wanted);
+  parts(node_options wanted, model_table known);
   void start_cells();
   result<void> listen();
   void stop();
@@ -94,6 +95,7 @@ struct node::parts {
   gemel::symbols symbols;
   gemel::directory directory;
   supervision_table supervision;
+  model_table models;
   caf_config config;
   caf::actor_system system;
   twin_actor_context twins;
@@ -121,18 +123,19 @@ std::uint32_t workers_of(const node_config& config) {
 
 } // namespace
 
-node::parts::parts(node_options wanted)
+node::parts::parts(node_options wanted, model_table known)
     : options{std::move(wanted)}, workers{workers_of(options.config)},
       cell_count{cells_of(options.config, core_count())}, seed{options.config.node.seed != 0
                                                                    ? options.config.node.seed
                                                                    : system_entropy()},
-      directory{seed}, supervision{supervision_of(options.config)},
+      directory{seed}, supervision{supervision_of(options.config)}, models{std::move(known)},
       config{{workers, options.listen, false}}, system{config}, twins{system, {}, {}, {}},
       addresses{twins}, world{symbols,
                               directory,
                               addresses,
                               options.behaviors,
                               supervision,
+                              models,
                               cell_count,
                               cell_limits_of(options.config),
                               [this](cell_id to, frame message) {
@@ -232,7 +235,10 @@ node::~node() {
 }
 
 result<std::unique_ptr<node>> node::start(node_options options) {
-  auto made = std::make_unique<parts>(std::move(options));
+  auto models = options.config.models();
+  if (!models)
+    return tl::unexpected<error>(std::move(models.error()));
+  auto made = std::make_unique<parts>(std::move(options), std::move(*models));
   made->start_cells();
   std::unique_ptr<node> started{new node{std::move(made)}};
   if (started->parts_->options.listen)

@@ -27,7 +27,8 @@ struct node_options {
 class node final : public twin_api {
 public:
   /// Starts a node. @returns errc::io_failed if it cannot listen there, with the system's words;
-  /// errc::limit_reached for a config that a node cannot be made of.
+  /// errc::limit_reached for a config that a node cannot be made of; or what `node_config::models`
+  /// says.
   static result<std::unique_ptr<node>> start(node_options options = {});
 
   /// Stops it if it still runs.

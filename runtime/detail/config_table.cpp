@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <type_traits>
 
@@ -69,149 +70,213 @@ result<void> check_address(std::string_view text) {
   return fail(errc::bad_value, "it is no address");
 }
 
+result<void> check_type_or_none(std::string_view text) {
+  return text.empty() ? result<void>{} : check_type(text);
+}
+
+// Shown in tables, so it is short and has no control characters.
+result<void> check_unit(std::string_view text) {
+  constexpr std::size_t unit_bytes_max = 64;
+  if (text.empty())
+    return {};
+  if (text.size() > unit_bytes_max)
+    return fail(errc::bad_value, "more than " + std::to_string(unit_bytes_max) + " bytes");
+  return check_key(text).map_error([](const error&) {
+    return error{errc::bad_value, "it holds a control character or is no UTF-8"};
+  });
+}
+
 constexpr auto microseconds_per_ms = std::int64_t{1'000};
+// A year: what hears of nothing for longer is not watched.
+constexpr std::uint64_t stale_after_ms_max = 365ull * 86'400 * 1'000;
 
 // The one description of every option.
 constexpr option table[] = {
     {.key = "node.id",
      .unit = "1 to 256 bytes without '/'",
      .help = "Name of this node, in its answers, logs and to its peers.",
-     .slot = [](node_config& c) -> option_slot { return &c.node.id; },
+     .slot = [](option_target c) -> option_slot { return &c.node.node.id; },
      .check = check_id},
     {.key = "node.workers",
      .unit = "threads",
      .max = 1'024,
      .help = "Threads that run the twins. 0: one per core of the machine.",
-     .slot = [](node_config& c) -> option_slot { return &c.node.workers; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.node.workers; }},
     {.key = "node.cells_per_worker",
      .unit = "cells",
      .min = 1,
      .max = 64,
      .help = "A cell runs the twins of its shards, one after the other. More cells spread work "
              "more evenly and cost some memory each.",
-     .slot = [](node_config& c) -> option_slot { return &c.node.cells_per_worker; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.node.cells_per_worker; }},
     {.key = "node.seed",
      .max = std::numeric_limits<std::int64_t>::max(),
      .help = "Seed of every random choice of the node, such as the ids it makes. 0: from the "
              "system's entropy.",
-     .slot = [](node_config& c) -> option_slot { return &c.node.seed; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.node.seed; }},
 
     {.key = "listen.address",
      .unit = R"(such as "127.0.0.1", "::1" or a host name)",
      .help = "Where the node listens: an address or host name. Any but a loopback address also "
              "needs allow_insecure.",
-     .slot = [](node_config& c) -> option_slot { return &c.listen.address; },
+     .slot = [](option_target c) -> option_slot { return &c.node.listen.address; },
      .check = check_address},
     {.key = "listen.port",
      .max = 65'535,
      .help = "0: any that is free; the node prints which.",
-     .slot = [](node_config& c) -> option_slot { return &c.listen.port; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.listen.port; }},
     {.key = "listen.allow_insecure",
      .help = "Whether the address may be reached from other machines. Without certificates anyone "
              "who reaches the node controls it.",
-     .slot = [](node_config& c) -> option_slot { return &c.listen.allow_insecure; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.listen.allow_insecure; }},
 
     {.key = "limits.twins_max",
      .unit = "twins",
      .min = 1,
      .max = limits::rows_max,
      .help = "Twins of this node.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.twins_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.twins_max; }},
     {.key = "limits.children_max",
      .unit = "twins",
      .min = 1,
      .max = limits::children_max,
      .help = "Children of one parent.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.children_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.children_max; }},
     {.key = "limits.depth_max",
      .unit = "levels",
      .min = 1,
      .max = limits::hierarchy_depth_max,
      .help = "Levels of the hierarchy, the root counted.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.depth_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.depth_max; }},
     {.key = "limits.properties_max",
      .unit = "properties",
      .min = 1,
      .max = limits::properties_max,
      .help = "Properties of one twin.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.properties_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.properties_max; }},
     {.key = "limits.frame_bytes_max",
      .unit = "bytes",
      .min = 65'536,
      .max = limits::frame_bytes_max,
      .help = "One message from outside.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.frame_bytes_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.frame_bytes_max; }},
     {.key = "limits.cell_queue_items_max",
      .unit = "messages",
      .min = 1,
      .max = limits::cell_queue_items_max,
      .help = "Work waiting for one cell; beyond it senders are told that the node is overloaded.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.cell_queue_items_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.cell_queue_items_max; }},
     {.key = "limits.cell_queue_bytes_max",
      .unit = "bytes",
      .min = 65'536,
      .max = limits::cell_queue_bytes_max,
      .help = "The same in bytes; at least frame_bytes_max.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.cell_queue_bytes_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.cell_queue_bytes_max; }},
     {.key = "limits.page_rows_max",
      .unit = "rows",
      .min = 1,
      .max = limits::page_rows_max,
      .help = "Twins of one page of an answer; more come page by page.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.page_rows_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.page_rows_max; }},
     {.key = "limits.sessions_max",
      .unit = "sessions",
      .min = 1,
      .max = limits::sessions_max,
      .help = "Programs connected at a time.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.sessions_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.sessions_max; }},
     {.key = "limits.subscriptions_max",
      .unit = "subscriptions",
      .min = 1,
      .max = limits::subscriptions_max,
      .help = "Subscriptions of all sessions together.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.subscriptions_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.subscriptions_max; }},
     {.key = "limits.subscriber_backlog_max",
      .unit = "events",
      .min = 1,
      .max = limits::subscriber_backlog_max,
      .help = "Events kept for one slow subscriber; beyond it they are replaced by one notice of "
              "the gap.",
-     .slot = [](node_config& c) -> option_slot { return &c.limits.subscriber_backlog_max; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.limits.subscriber_backlog_max; }},
 
     {.key = "supervision.strategy",
      .help = "Who is restarted when a child crashes: the child alone, all children of its parent, "
              "or it and those started after it.",
-     .slot = [](node_config& c) -> option_slot { return &c.supervision.strategy; },
+     .slot = [](option_target c) -> option_slot { return &c.policy.strategy; },
      .choices = strategy_names},
     {.key = "supervision.restart",
      .help = "When a child that ended is restarted: always, only after a crash, or never.",
-     .slot = [](node_config& c) -> option_slot { return &c.supervision.kind; },
+     .slot = [](option_target c) -> option_slot { return &c.policy.kind; },
      .choices = restart_names},
     {.key = "supervision.intensity",
      .unit = "restarts",
      .max = restart_intensity_max,
      .help = "Restarts within one period that a parent tolerates; one more, and it gives up and "
              "its own parent decides. 0: the first one is too many.",
-     .slot = [](node_config& c) -> option_slot { return &c.supervision.intensity; }},
+     .slot = [](option_target c) -> option_slot { return &c.policy.intensity; }},
     {.key = "supervision.period",
      .min = 1,
      .max = restart_period_us_max / microseconds_per_ms,
      .help = "The time over which restarts are counted.",
-     .slot = [](node_config& c) -> option_slot {
-       return microseconds_slot{&c.supervision.period_us};
+     .slot = [](option_target c) -> option_slot { return microseconds_slot{&c.policy.period_us}; }},
+
+    {.key = "types.extends",
+     .unit = "a type, or empty",
+     .help = "The type whose declarations this one has too.",
+     .slot = [](option_target c) -> option_slot { return &c.model.extends; },
+     .check = check_type_or_none},
+    {.key = "types.capabilities",
+     .unit = R"(such as ["cooling"])",
+     .help = "What its twins can do; queries ask for it by has_capability('cooling').",
+     .slot = [](option_target c) -> option_slot { return &c.model.capabilities; },
+     .check = check_key},
+    {.key = "types.closed",
+     .help = "Whether properties that are not declared are refused.",
+     .slot = [](option_target c) -> option_slot { return &c.model.closed; }},
+    {.key = "types.stale_after",
+     .max = stale_after_ms_max,
+     .help = "Without data for this long an active twin becomes stale. 0ms: never.",
+     .slot = [](option_target c) -> option_slot {
+       return microseconds_slot{&c.model.stale_after_us};
      }},
+    {.key = "types.rollups",
+     .unit = R"(such as ["temperature"])",
+     .help = "Properties of the twins below that its twins keep count, sum, mean, min and max of.",
+     .slot = [](option_target c) -> option_slot { return &c.model.rollups; },
+     .check = check_key},
+
+    {.key = "properties.kind",
+     .help = "What its values must be; number is an integer or a decimal number.",
+     .slot = [](option_target c) -> option_slot { return &c.property.kind; },
+     .choices = property_kind_names},
+    {.key = "properties.unit",
+     .unit = R"(such as "degC")",
+     .help = "Of its values, for people.",
+     .slot = [](option_target c) -> option_slot { return &c.property.unit; },
+     .check = check_unit},
+    {.key = "properties.min",
+     .help = "Of numbers: the least that is accepted.",
+     .slot = [](option_target c) -> option_slot { return &c.property.min; }},
+    {.key = "properties.max",
+     .help = "Of numbers: the greatest that is accepted.",
+     .slot = [](option_target c) -> option_slot { return &c.property.max; }},
+    {.key = "properties.indexed",
+     .help = "Whether it is kept in order, so that queries by it look at no other twins.",
+     .slot = [](option_target c) -> option_slot { return &c.property.indexed; }},
+    {.key = "properties.unique",
+     .help = "Whether no two twins of the node may have the same value; a twin can then be found "
+             "by it. Texts and integers only.",
+     .slot = [](option_target c) -> option_slot { return &c.property.unique; }},
 
     {.key = "lane.flush_events",
      .unit = "events",
      .min = 1,
      .max = limits::batch_entries_max,
      .help = "As many events go at once, before the cell's turn ends.",
-     .slot = [](node_config& c) -> option_slot { return &c.lane.flush_events; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.lane.flush_events; }},
 
     {.key = "log.level",
      .help = "What is logged, to standard error: messages of this level and of those after it.",
-     .slot = [](node_config& c) -> option_slot { return &c.log.level; },
+     .slot = [](option_target c) -> option_slot { return &c.node.log.level; },
      .choices = level_names},
 };
 
@@ -241,7 +306,7 @@ std::string in_quotes(std::string_view text) {
 }
 
 std::string said(const option& about, const std::string& what) {
-  return "'" + std::string{about.key} + "' " + what;
+  return "'" + display_key(about) + "' " + what;
 }
 
 complaint wrong_kind(const option& about, std::string_view wanted, const toml_value& content) {
@@ -264,6 +329,35 @@ verdict take(const option& about, const toml_value& content, std::string* place)
                      said(about, "is " + in_quotes(*text) + ": " + checked.error().context),
                      form_of(about)};
   *place = *text;
+  return {};
+}
+
+verdict take(const option& about, const toml_value& content, std::vector<std::string>* place) {
+  const auto* texts = std::get_if<toml_texts>(&content);
+  if (texts == nullptr)
+    return wrong_kind(about, "a list of texts", content);
+  for (const auto& text : *texts) {
+    if (auto checked = about.check(text); !checked)
+      return complaint{checked.error().code,
+                       said(about, "has " + in_quotes(text) + ": " + checked.error().context),
+                       form_of(about)};
+    if (std::count(texts->begin(), texts->end(), text) > 1)
+      return complaint{errc::bad_value, said(about, "has " + in_quotes(text) + " twice"),
+                       "keep one of them"};
+  }
+  *place = *texts;
+  return {};
+}
+
+verdict take(const option& about, const toml_value& content, std::optional<double>* place) {
+  if (const auto* number = std::get_if<std::int64_t>(&content)) {
+    *place = static_cast<double>(*number);
+    return {};
+  }
+  const auto* number = std::get_if<double>(&content);
+  if (number == nullptr || !std::isfinite(*number))
+    return wrong_kind(about, "a number", content);
+  *place = *number;
   return {};
 }
 
@@ -350,6 +444,24 @@ std::string write(const option&, const std::string* place) {
   return in_quotes(*place);
 }
 
+std::string write(const option&, const std::vector<std::string>* place) {
+  std::string text;
+  for (const auto& each : *place)
+    text += (text.empty() ? "" : ", ") + in_quotes(each);
+  return "[" + text + "]";
+}
+
+// Nothing is written for nothing: TOML has no word for it. With a point or an exponent, so that it
+// is read as a decimal number and -0 stays.
+std::string write(const option&, const std::optional<double>* place) {
+  if (!*place)
+    return {};
+  std::array<char, 32> buffer;
+  auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), **place).ptr;
+  std::string text{buffer.data(), end};
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
 std::string write(const option&, const bool* place) {
   return *place ? "true" : "false";
 }
@@ -372,6 +484,14 @@ requires(std::is_enum_v<Enum>) std::string write(const option& about, const Enum
 
 std::string form(const option& about, const std::string*) {
   return "text, " + std::string{about.unit};
+}
+
+std::string form(const option& about, const std::vector<std::string>*) {
+  return "list of texts, " + std::string{about.unit};
+}
+
+std::string form(const option&, const std::optional<double>*) {
+  return "number";
 }
 
 std::string form(const option&, const bool*) {
@@ -410,8 +530,7 @@ std::vector<std::string_view> section_names() {
   for (const auto& each : table)
     if (names.empty() || names.back() != each.section())
       names.push_back(each.section());
-  auto after_supervision = std::find(names.begin(), names.end(), "supervision");
-  names.insert(after_supervision + 1, "types");
+  std::erase(names, "properties"); // stands inside of a type
   return names;
 }
 
@@ -426,8 +545,9 @@ std::string_view section_help(std::string_view section) noexcept {
   if (section == "supervision")
     return "How children are restarted, in the words of Erlang/OTP.";
   if (section == "types")
-    return "The same for the children of parents of one type. What is left out is as in "
-           "[supervision].";
+    return "What the twins of one type are: [types.NAME], and for each of their properties "
+           "[types.NAME.properties.KEY]. The keys of [supervision] may stand here too, for the "
+           "children of parents of this type; what is left out is as there.";
   if (section == "lane")
     return "How events are collected on their way from twins to subscribers.";
   if (section == "log")
@@ -436,17 +556,30 @@ std::string_view section_help(std::string_view section) noexcept {
 }
 
 std::string form_of(const option& about) {
-  node_config any;
-  return std::visit([&](auto place) { return form(about, place); }, about.slot(any));
+  option_values any;
+  return std::visit([&](auto place) { return form(about, place); }, about.slot(any.target()));
 }
 
-std::string literal_of(const option& about, const node_config& config) {
-  auto copy = config;
-  return std::visit([&](auto place) { return write(about, place); }, about.slot(copy));
+std::string literal_of(const option& about, option_target values) {
+  return std::visit([&](auto place) { return write(about, place); }, about.slot(values));
+}
+
+std::string default_of(const option& about) {
+  option_values defaults;
+  return literal_of(about, defaults.target());
+}
+
+std::string display_key(const option& about) {
+  std::string key{about.key};
+  if (about.section() == "types")
+    return "types.<type>." + std::string{about.name()};
+  if (about.section() == "properties")
+    return "types.<type>.properties.<key>." + std::string{about.name()};
+  return key;
 }
 
 std::optional<complaint> assign(const option& about, const toml_value& content,
-                                node_config& target) {
+                                option_target target) {
   return std::visit([&](auto place) { return take(about, content, place); }, about.slot(target));
 }
 

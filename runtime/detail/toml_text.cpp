@@ -40,7 +40,7 @@ namespace gemel::detail {
 
 namespace {
 
-constexpr std::size_t path_steps_max = 3;
+constexpr std::size_t path_steps_max = 5;
 constexpr std::string_view blanks = " \t\r";
 
 text_place place_of(const toml::source_region& region) {
@@ -114,6 +114,17 @@ std::string_view name_of(toml::node_type type) noexcept {
   }
 }
 
+toml_value value_of(const toml::array& list) {
+  toml_texts texts;
+  for (const auto& element : list) {
+    const auto* text = element.as_string();
+    if (text == nullptr)
+      return toml_other{name_of(toml::node_type::array)};
+    texts.push_back(text->get());
+  }
+  return texts;
+}
+
 toml_value value_of(const toml::node& node) {
   if (node.is_table())
     return toml_table{};
@@ -125,6 +136,8 @@ toml_value value_of(const toml::node& node) {
     return real->get();
   if (const auto* flag = node.as_boolean())
     return flag->get();
+  if (const auto* list = node.as_array())
+    return value_of(*list);
   return toml_other{name_of(node.type())};
 }
 
@@ -259,7 +272,7 @@ std::string_view kind_name(const toml_value& content) noexcept {
   if (const auto* other = std::get_if<toml_other>(&content))
     return other->name;
   constexpr std::string_view names[] = {
-      "a section", {}, "a text", "an integer", "a decimal number", "true or false"};
+      "a section", {}, "a text", "an integer", "a decimal number", "true or false", "a list"};
   return names[content.index()];
 }
 

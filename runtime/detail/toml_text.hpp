@@ -20,14 +20,18 @@ struct toml_other {
   std::string_view name;
 };
 
-using toml_value = std::variant<toml_table, toml_other, std::string, std::int64_t, double, bool>;
+/// A list of texts, maybe empty.
+using toml_texts = std::vector<std::string>;
+
+using toml_value =
+    std::variant<toml_table, toml_other, std::string, std::int64_t, double, bool, toml_texts>;
 
 /// The kind of a value for people: `a text`, `an integer`, `a section`...
 std::string_view kind_name(const toml_value& content) noexcept;
 
 /// One key of a document with its value.
 struct toml_entry {
-  /// From the root, 1 to 3 steps; what lies deeper is left out, its table being wrong already.
+  /// From the root, 1 to 5 steps; what lies deeper is left out, its table being wrong already.
   std::vector<std::string> path;
   toml_value content;
   text_place key_place;

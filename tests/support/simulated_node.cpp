@@ -28,12 +28,14 @@ void counting_addresses::end(twin_address* address) noexcept {
 }
 
 simulated_node::simulated_node(options wanted)
-    : options_{std::move(wanted)}, random_{options_.seed}, directory_{options_.seed ^ 0x5eed},
+    : options_{std::move(wanted)}, random_{options_.seed},
+      directory_{options_.seed ^ 0x5eed}, models_{model_table::make(options_.models).value()},
       world_{symbols_,
              directory_,
              addresses_,
              options_.behaviors,
              options_.supervision,
+             models_,
              options_.cells,
              options_.limits,
              [this](cell_id to, frame message) {

@@ -68,6 +68,8 @@ public:
     cell_limits limits{};
     supervision_table supervision{};
     behavior_table behaviors{};
+    /// Each with its own declarations only; must be right.
+    std::vector<type_model> models{};
     cell_inbox::options inbox{limits::cell_queue_items_max, limits::cell_queue_bytes_max};
     std::size_t turn_entries_max = 8'192;
     ingress::options doors{};
@@ -155,6 +157,7 @@ private:
   counting_addresses addresses_;
   gemel::symbols symbols_;
   gemel::directory directory_;
+  model_table models_;
   cell_environment world_;
   std::vector<std::unique_ptr<cell_runner>> runners_;
   std::vector<std::size_t> ready_;

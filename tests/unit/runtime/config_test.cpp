@@ -56,8 +56,14 @@ TEST_CASE("the committed sample has every default and its own id", "[unit][runti
 TEST_CASE("every option stands in the sample with its unit, default and meaning",
           "[unit][runtime]") {
   auto sample = write_config({});
-  REQUIRE(config_options().size() == 24);
+  REQUIRE(config_options().size() == 35);
   for (const auto& each : config_options()) {
+    if (each.key.starts_with("types.")) {
+      auto name = each.key.substr(each.key.rfind('.') + 1);
+      CHECK(sample.find("\n# " + name + ": ") != std::string::npos);
+      CHECK(each.default_text.empty() == (name == "min" || name == "max"));
+      continue;
+    }
     auto dot = each.key.find('.');
     auto section = sample.find("\n[" + std::string{each.key.substr(0, dot)} + "]\n");
     INFO(each.key);
@@ -427,8 +433,15 @@ TEST_CASE("a mutated config is taken whole or refused with places, never half", 
   std::mt19937_64 random{seed};
   // Without its comments, where most edits would fall.
   node_config rich;
-  rich.types["machine"].intensity = 2;
-  rich.types["a.b"].kind = restart_kind::temporary;
+  rich.types["machine"].supervision.intensity = 2;
+  rich.types["a.b"].supervision.kind = restart_kind::temporary;
+  rich.types["machine"].model.extends = "a.b";
+  rich.types["machine"].model.capabilities = {"cooling", "drilling"};
+  rich.types["machine"].model.stale_after_us = 30'000'000;
+  rich.types["machine"].model.rollups = {"temperature"};
+  rich.types["machine"].model.properties = {
+      {"serial number", property_kind::text, {}, {}, {}, false, true},
+      {"temperature", property_kind::number, "degC", -50, 1e20, true, false}};
   std::string base;
   auto sample = write_config(rich);
   for (std::size_t start = 0; start < sample.size();) {
@@ -463,4 +476,97 @@ TEST_CASE("a mutated config is taken whole or refused with places, never half", 
   }
   CHECK(taken > 10);
   CHECK(refused > 1'000);
+}
+
+namespace {
+
+constexpr std::string_view machine_text = R"([types.asset.properties.serial_number]
+kind = "text"
+unique = true
+[types.machine]
+extends = "asset"
+capabilities = ["cooling", "drilling"]
+closed = true
+stale_after = "30s"
+rollups = ["temperature"]
+intensity = 2
+[types.machine.properties.temperature]
+kind = "number"
+unit = "degC"
+min = -50
+max = 200.5
+indexed = true
+)";
+
+} // namespace
+
+TEST_CASE("a config declares models with properties, and they inherit", "[unit][runtime]") {
+  auto config = config_of(machine_text, {"types.machine.properties.speed.indexed=true",
+                                         "types.machine.rollups=[\"speed\"]"});
+  CHECK(config.types.size() == 2);
+  CHECK(config.supervision_of("machine").intensity == 2);
+  auto models = config.models();
+  REQUIRE(models);
+  const auto* machine = models->find("machine");
+  REQUIRE(machine != nullptr);
+  CHECK(models->is_a("machine", "asset"));
+  CHECK(machine->capabilities == std::vector<std::string>{"cooling", "drilling"});
+  CHECK(machine->closed);
+  CHECK(machine->stale_after_us == 30'000'000);
+  CHECK(machine->rollups == std::vector<std::string>{"speed"});
+  const auto* temperature = machine->find("temperature");
+  REQUIRE(temperature != nullptr);
+  CHECK(*temperature
+        == property_model{"temperature", property_kind::number, "degC", -50, 200.5, true, false});
+  REQUIRE(machine->find("serial_number") != nullptr);
+  CHECK(machine->find("serial_number")->unique);
+  REQUIRE(machine->find("speed") != nullptr);
+  CHECK(machine->find("speed")->indexed);
+  CHECK(config_of(write_config(config)) == config);
+}
+
+TEST_CASE("a fault of a model is named with its place", "[unit][runtime]") {
+  CHECK(faults_of("[types.machine]\nextends = \"aset\"\n[types.asset]\n")
+        == "node.toml:2:11: 'types.machine.extends' is \"aset\", which is not declared (did you "
+           "mean \"asset\"?)\n");
+  CHECK(faults_of("[types.a]\nextends = \"b\"\n[types.b]\nextends = \"a\"\n")
+        == "node.toml:2:11: a extends b, which extends a (a type cannot have its own declarations "
+           "by way of others)\n"
+           "node.toml:4:11: b extends a, which extends b (a type cannot have its own declarations "
+           "by way of others)\n");
+  CHECK(faults_of("[types.a]\nextends = \"a\"\n")
+        == "node.toml:2:11: a extends a (a type cannot have its own declarations by way of "
+           "others)\n");
+  CHECK(faults_of("[types.m]\ncapabilities = \"cooling\"\n")
+        == "node.toml:2:16: 'types.m.capabilities' must be a list of texts, not a text (list of "
+           "texts, such as [\"cooling\"])\n");
+  CHECK(faults_of("[types.m]\ncapabilities = [\"a\", \"a\"]\n")
+        == "node.toml:2:16: 'types.m.capabilities' has \"a\" twice (keep one of them)\n");
+  CHECK(faults_of("[types.m.properties.t]\nkind = \"numbr\"\n")
+        == "node.toml:2:8: 'types.m.properties.t.kind' is \"numbr\" (did you mean \"number\"? one "
+           "of any, boolean, integer, number, text, bytes, list, map)\n");
+  CHECK(faults_of("[types.m.properties.t]\nknd = \"number\"\n")
+        == "node.toml:2:1: unknown key 'types.m.properties.t.knd' (did you mean "
+           "'types.m.properties.t.kind'?)\n");
+  CHECK(faults_of("[types.m.properties.t]\nkind = \"number\"\nmin = 3\nmax = 2\n")
+        == "node.toml:1:21: 'types.m.properties.t': min is above max (kind is \"number\")\n");
+  CHECK(faults_of("[types.m.properties.t]\nunique = true\n")
+        == "node.toml:1:21: 'types.m.properties.t': unique needs the kind text or integer (kind "
+           "is \"any\")\n");
+  CHECK(faults_of("[types.m.properties.t]\nmin = inf\n")
+        == "node.toml:2:7: 'types.m.properties.t.min' must be a number, not a decimal number "
+           "(number)\n");
+  CHECK(faults_of("[types.m]\nproperties = 3\n")
+        == "node.toml:2:1: 'types.m.properties' is a section, not an integer (write "
+           "[types.m.properties.NAME] and its keys below)\n");
+  CHECK(faults_of("[types.m.properties]\nt = 3\n")
+        == "node.toml:2:1: 'types.m.properties.t' is a section, not an integer (write "
+           "[types.m.properties.t] and its keys below)\n");
+  CHECK(faults_of("[node]\nextends = \"a\"\n")
+        == "node.toml:2:1: unknown key 'node.extends' (did you mean 'types.<type>.extends'?)\n");
+  CHECK(faults_of("", {"types.m.properties.t.mni=3"})
+        == "--set types.m.properties.t.mni=3: unknown key 'types.m.properties.t.mni' (did you mean "
+           "'types.m.properties.t.min'?)\n");
+  CHECK(code_of("[types.m.properties.\"\"]\n") == errc::bad_name);
+  CHECK(code_of("", {"types.extends=a"}) == errc::unknown_key);
 }
