@@ -9,6 +9,7 @@
 #include "actors/subscription.hpp"
 #include "actors/twin.hpp"
 #include "messages/histogram.hpp"
+#include "registry/alias_table.hpp"
 #include "registry/directory.hpp"
 #include "registry/lifecycle.hpp"
 #include "registry/model.hpp"
@@ -56,6 +57,7 @@ struct cell_environment {
   const behavior_table& behaviors;
   const supervision_table& supervision;
   const model_table& models;
+  alias_table& aliases;
   std::uint32_t cells;
   cell_limits limits;
   /// Sends a control message to a cell of this node.

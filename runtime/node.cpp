@@ -96,6 +96,7 @@ struct node::parts {
   gemel::directory directory;
   supervision_table supervision;
   model_table models;
+  alias_table aliases;
   caf_config config;
   caf::actor_system system;
   twin_actor_context twins;
@@ -136,6 +137,7 @@ node::parts::parts(node_options wanted, model_table known)
                               options.behaviors,
                               supervision,
                               models,
+                              aliases,
                               cell_count,
                               cell_limits_of(options.config),
                               [this](cell_id to, frame message) {

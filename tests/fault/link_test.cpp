@@ -81,6 +81,8 @@ struct simulated_door : simulated_system {
   directory twin_directory{7};
   behavior_table behaviors;
   supervision_table supervision;
+  model_table models;
+  alias_table aliases;
   twin_actor_context twins{system, {}, {}, {}};
   twin_actor_addresses addresses{twins};
   cell_environment world{names,
@@ -88,6 +90,8 @@ struct simulated_door : simulated_system {
                          addresses,
                          behaviors,
                          supervision,
+                         models,
+                         aliases,
                          2,
                          {},
                          [this](cell_id to, frame message) {

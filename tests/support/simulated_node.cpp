@@ -36,6 +36,7 @@ simulated_node::simulated_node(options wanted)
              options_.behaviors,
              options_.supervision,
              models_,
+             aliases_,
              options_.cells,
              options_.limits,
              [this](cell_id to, frame message) {

@@ -158,6 +158,7 @@ private:
   gemel::symbols symbols_;
   gemel::directory directory_;
   model_table models_;
+  alias_table aliases_;
   cell_environment world_;
   std::vector<std::unique_ptr<cell_runner>> runners_;
   std::vector<std::size_t> ready_;
