@@ -64,6 +64,13 @@ enum class errc : std::uint16_t {
   unknown_command = 24,
   /// The command ended with an error of its own; the context is the behaviour's words.
   command_failed = 25,
+  /// The disk has no room. Nothing new is taken until there is; reads are answered.
+  store_full = 26,
+  /// The disk reported an error while writing. Nothing is written any more until the node starts
+  /// anew; what was acknowledged before is there.
+  store_failed = 27,
+  /// A stored record, snapshot or file is damaged; the context names the place.
+  store_corrupt = 28,
 };
 
 /// The code as text, such as `twin_not_found`. Returns `unknown` for numbers of a newer peer.
