@@ -69,7 +69,7 @@ value unpack_text(byte_reader& in) {
 
 value unpack_bytes(byte_reader& in) {
   auto bytes = in.text(limits::text_bytes_max, "bytes are too long");
-  return value::of_bytes(std::as_bytes(std::span{bytes.data(), bytes.size()}));
+  return in.ok() ? value::of_bytes(std::as_bytes(std::span{bytes.data(), bytes.size()})) : value{};
 }
 
 // How many elements follow; each takes a byte at least, so that a false count cannot ask for
