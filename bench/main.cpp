@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
           {"update", {"updates applied and acknowledged, in batches and one by one", run_update}},
           {"update-latency", {"submit to applied, open loop at half load", run_update_latency}},
           {"notify", {"updates with a subscriber on every twin", run_notify}},
+          {"series", {"bytes and time per point of history, on real series", run_series}},
+          {"store", {"updates through the store's log alone, by durability", run_store}},
       };
   for (const auto& [name, bench] : benches) {
     auto* sub = app.add_subcommand(name, bench.first);
@@ -37,6 +39,9 @@ int main(int argc, char** argv) {
     sub->add_option("--clients", asked.clients, "threads that make load; 0: one per core");
     sub->add_option("--workers", asked.workers, "threads that run cells; 0: one per core");
     sub->add_option("--seed", asked.seed, "of all random choices")->capture_default_str();
+    sub->add_option("--data", asked.data, "folder with nab/ and cmapss/, of series")
+        ->capture_default_str();
+    sub->add_option("--folder", asked.folder, "where store writes; else a temporary folder");
     sub->add_flag("--json", asked.json, "one JSON object a line");
   }
   try {

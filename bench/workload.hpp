@@ -22,6 +22,10 @@ struct options {
   unsigned workers = 0;
   std::uint64_t seed = 1;
   bool json = false;
+  /// Folder of the real series of `series`.
+  std::string data = "../shared/data";
+  /// Where `store` writes; empty: the system's folder for temporary files.
+  std::string folder{};
 };
 
 /// Prints one result: a JSON object a line, or a line for people.
@@ -69,5 +73,7 @@ int run_create(const options& asked);
 int run_update(const options& asked);
 int run_update_latency(const options& asked);
 int run_notify(const options& asked);
+int run_series(const options& asked);
+int run_store(const options& asked);
 
 } // namespace gemel::bench

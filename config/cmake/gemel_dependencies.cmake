@@ -12,6 +12,7 @@ find_package(tomlplusplus CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 find_package(Boost 1.81 REQUIRED) # headers only: Boost::headers
 find_package(xxHash REQUIRED)
+find_package(RocksDB CONFIG REQUIRED)
 if(GEMEL_MIMALLOC AND NOT GEMEL_SANITIZE)
   find_package(mimalloc CONFIG REQUIRED)
 endif()

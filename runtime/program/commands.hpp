@@ -23,6 +23,9 @@ void add_watch_command(CLI::App& twin, program_context& context);
 /// `query`.
 void add_query_command(CLI::App& root, program_context& context);
 
+/// `store` with `check repair stats backup restore`.
+void add_store_commands(CLI::App& root, program_context& context);
+
 /// `stats`.
 void add_stats_command(CLI::App& root, program_context& context);
 
