@@ -50,7 +50,8 @@ value::value(std::string_view text) : value() {
     set_chars(text, tag_heap_text);
     return;
   }
-  std::memcpy(raw_, text.data(), text.size());
+  if (!text.empty()) // an empty view may have no address
+    std::memcpy(raw_, text.data(), text.size());
   raw_[14] = static_cast<unsigned char>(text.size());
   tag(tag_inline_text);
 }

@@ -86,6 +86,10 @@ TEST_CASE("reals keep all their bits", "[unit][messages]") {
   CHECK(out.size() == 3);
 }
 
+TEST_CASE("a text from a view without an address is the empty text", "[unit][messages]") {
+  CHECK(value{std::string_view{}} == value{""});
+}
+
 TEST_CASE("packed values nested beyond the limit are refused", "[unit][messages]") {
   std::string bytes(limits::value_depth_max + 1, '\x07');
   std::string lists;
