@@ -4,6 +4,19 @@
 
 namespace gemel {
 
+namespace {
+
+// Counts down at the end, also when the caller's function throws: a node waits for it to stop.
+struct leaving {
+  std::atomic<std::uint64_t>* under_way;
+  ~leaving() {
+    if (under_way != nullptr && under_way->fetch_sub(1, std::memory_order_acq_rel) == 1)
+      under_way->notify_all();
+  }
+};
+
+} // namespace
+
 void batch::fail(std::uint32_t index, error why) {
   std::lock_guard guard{mutex_};
   failures_.push_back({index, std::move(why)});
@@ -14,13 +27,12 @@ void batch::close_part(std::uint32_t applied) {
     applied_.fetch_add(applied, std::memory_order_relaxed);
   if (open_parts_.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
-  if (done_) {
-    std::sort(failures_.begin(), failures_.end(),
-              [](const failure& a, const failure& b) { return a.index < b.index; });
-    done_({applied_.load(std::memory_order_relaxed), std::move(failures_), std::move(ids_)});
-  }
-  if (under_way_ != nullptr && under_way_->fetch_sub(1, std::memory_order_acq_rel) == 1)
-    under_way_->notify_all();
+  const leaving counts_down{under_way_};
+  if (!done_)
+    return;
+  std::sort(failures_.begin(), failures_.end(),
+            [](const failure& a, const failure& b) { return a.index < b.index; });
+  done_({applied_.load(std::memory_order_relaxed), std::move(failures_), std::move(ids_)});
 }
 
 } // namespace gemel

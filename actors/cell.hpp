@@ -97,11 +97,15 @@ public:
 
   cell_id id() const noexcept { return self_; }
 
-  /// Does one work item. @returns entries handled, for the turn's budget.
+  /// Does one work item. @returns entries handled, for the turn's budget. If it throws, a
+  /// `batch_part` begins with the entry that threw.
   std::size_t run(work& item, const moment& now);
 
   /// Ends the turn: gives the lane's events to the subscribers that they are for.
   void flush();
+
+  /// Takes back what `flush` threw at: the subscribers of those events hear that they missed them.
+  void drop_lane() noexcept;
 
   // ---- what jobs use ------------------------------------------------------------------------
 
@@ -207,7 +211,7 @@ private:
   void unlist_row(std::uint32_t index);
 
   // ---- create (cell_create.cpp) ----
-  std::size_t run_create(const batch_part& part, const moment& now);
+  std::size_t run_create(batch_part& part, const moment& now);
   result<void> create_or_park(const batch_ptr& of, const route& where, const moment& now,
                               bool& parked);
   bool place_row(twin_row& row, std::uint32_t group, const route& where) const;
@@ -218,7 +222,8 @@ private:
   result<void> admit(std::uint32_t group) const;
 
   // ---- update (cell_update.cpp) ----
-  std::size_t run_update(const batch_part& part, const moment& now);
+  std::size_t run_update(batch_part& part, const moment& now);
+  void refuse(const batch_part& part, error why);
   void fetch_ahead(const batch_part& part, capnp::List<wire::Update>::Reader updates,
                    std::uint32_t i) const;
   result<void> apply(std::uint32_t index, wire::UpdateBatch::Reader batch,
@@ -241,9 +246,9 @@ private:
   std::string path_of(const twin_row& row) const;
 
   // ---- lifecycle and delete (cell_remove.cpp) ----
-  std::size_t run_lifecycle(const batch_part& part, const moment& now);
+  std::size_t run_lifecycle(batch_part& part, const moment& now);
   result<void> move(std::uint32_t index, lifecycle_trigger trigger, const moment& now);
-  std::size_t run_remove(const batch_part& part, const moment& now);
+  std::size_t run_remove(batch_part& part, const moment& now);
   // Empty: under way, the answer comes later.
   std::optional<result<void>> remove(const removal& wanted, child_policy children,
                                      const moment& now);

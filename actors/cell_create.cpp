@@ -4,21 +4,21 @@
 
 namespace gemel {
 
-std::size_t cell::run_create(const batch_part& part, const moment& now) {
+std::size_t cell::run_create(batch_part& part, const moment& now) {
   auto batch = part.of->message().message().getCreate();
   use_keys(batch.getKeys());
-  std::uint32_t applied = 0;
-  for (auto i = part.begin; i < part.end; ++i) {
+  const auto entries = part.end - part.begin;
+  for (auto& i = part.begin; i < part.end; ++i) {
     const auto& where = part.of->routes()[i];
     bool parked = false;
     auto made = create_or_park(part.of, where, now, parked);
     if (!made)
       part.of->fail(where.index, std::move(made.error()));
     else if (!parked)
-      ++applied;
+      ++part.applied;
   }
-  part.of->close_part(applied);
-  return part.end - part.begin;
+  part.of->close_part(part.applied);
+  return entries;
 }
 
 result<void> cell::create_or_park(const batch_ptr& of, const route& where, const moment& now,

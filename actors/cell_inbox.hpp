@@ -13,11 +13,14 @@ namespace gemel {
 
 class cell;
 
-/// A cell's share of a batch: the routes from `begin` to before `end`.
+/// A cell's share of a batch: the routes from `begin`, which goes ahead as they are done, to before
+/// `end`.
 struct batch_part {
   batch_ptr of;
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
+  /// Of those done.
+  std::uint32_t applied = 0;
 };
 
 /// A message that was sent to one twin's own address.
@@ -48,6 +51,8 @@ struct control_message {
 /// Reads or changes a cell's own tables in its turn: queries, subscriptions, statistics.
 struct cell_job {
   std::function<void(cell&, const moment&)> run;
+  /// Called instead of the rest of `run` when that threw; may be empty.
+  std::function<void(const error&)> failed{};
 };
 
 using work = std::variant<batch_part, addressed_message, exit_signal, control_message, cell_job>;

@@ -102,6 +102,17 @@ void cell::flush() {
   lane_changes_.clear();
 }
 
+void cell::drop_lane() noexcept {
+  for (auto* r : pending_readers_) {
+    r->missed += r->pending.size();
+    counters_.events_missed += r->pending.size();
+    r->pending.clear();
+  }
+  pending_readers_.clear();
+  lane_events_.clear();
+  lane_changes_.clear();
+}
+
 /// Bytes of an event in a frame, at most and about.
 std::size_t cell::wire_bytes(const lane_event& e) {
   // Two wire values and the key's name for each change. Elements of lists grow by half on the wire.

@@ -3,22 +3,22 @@
 
 namespace gemel {
 
-std::size_t cell::run_lifecycle(const batch_part& part, const moment& now) {
+std::size_t cell::run_lifecycle(batch_part& part, const moment& now) {
   auto batch = part.of->message().message().getLifecycle();
   auto trigger = static_cast<lifecycle_trigger>(batch.getTrigger());
-  std::uint32_t applied = 0;
-  for (auto i = part.begin; i < part.end; ++i) {
+  const auto entries = part.end - part.begin;
+  for (auto& i = part.begin; i < part.end; ++i) {
     const auto& where = part.of->routes()[i];
     auto id = text_of(batch.getIds()[where.index]);
     auto done = holds(where.row, id) ? move(where.row, trigger, now)
                                      : fail(errc::twin_not_found, std::string{id});
     if (done)
-      ++applied;
+      ++part.applied;
     else
       part.of->fail(where.index, std::move(done.error()));
   }
-  part.of->close_part(applied);
-  return part.end - part.begin;
+  part.of->close_part(part.applied);
+  return entries;
 }
 
 result<void> cell::move(std::uint32_t index, lifecycle_trigger trigger, const moment& now) {
@@ -46,11 +46,11 @@ result<void> cell::move(std::uint32_t index, lifecycle_trigger trigger, const mo
   return {};
 }
 
-std::size_t cell::run_remove(const batch_part& part, const moment& now) {
+std::size_t cell::run_remove(batch_part& part, const moment& now) {
   auto batch = part.of->message().message().getRemove();
   auto children = static_cast<child_policy>(batch.getChildren());
-  std::uint32_t applied = 0;
-  for (auto i = part.begin; i < part.end; ++i) {
+  const auto entries = part.end - part.begin;
+  for (auto& i = part.begin; i < part.end; ++i) {
     const auto& where = part.of->routes()[i];
     auto id = text_of(batch.getIds()[where.index]);
     std::optional<result<void>> done = result<void>{fail(errc::twin_not_found, std::string{id})};
@@ -59,12 +59,12 @@ std::size_t cell::run_remove(const batch_part& part, const moment& now) {
     if (!done)
       part.of->open_part();
     else if (*done)
-      ++applied;
+      ++part.applied;
     else
       part.of->fail(where.index, std::move(done->error()));
   }
-  part.of->close_part(applied);
-  return part.end - part.begin;
+  part.of->close_part(part.applied);
+  return entries;
 }
 
 std::optional<result<void>> cell::remove(const removal& wanted, child_policy children,

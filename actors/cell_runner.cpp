@@ -1,5 +1,7 @@
 #include "actors/cell_runner.hpp"
 
+#include "messages/replies.hpp"
+
 #include <algorithm>
 
 namespace gemel {
@@ -21,8 +23,58 @@ void cell_runner::push_control(work item) {
     schedule_();
 }
 
+namespace {
+
+// Tells whoever waits for `item` that it threw. @returns whether there is more of it to run.
+bool answer_failed(work& item, const error& why) {
+  if (auto* part = std::get_if<batch_part>(&item)) {
+    if (part->begin == part->end)
+      return false; // It was answered, and the caller's function threw.
+    part->of->fail(part->of->routes()[part->begin++].index, why);
+    return true;
+  }
+  if (auto* addressed = std::get_if<addressed_message>(&item); addressed && addressed->reply)
+    addressed->reply(make_error_reply(why));
+  else if (auto* job = std::get_if<cell_job>(&item); job && job->failed)
+    job->failed(why);
+  return false;
+}
+
+} // namespace
+
+/// The cell's edge: what a bug of ours, or a caller's function, throws ends here.
+template <class Action>
+error cell_runner::contain(Action&& action) {
+  std::string what = "an exception that is no std::exception";
+  try {
+    action();
+    return {};
+  } catch (const std::exception& thrown) {
+    what = thrown.what();
+  } catch (...) { // Any other type.
+  }
+  faults_.fetch_add(1, std::memory_order_relaxed);
+  if (on_fault_)
+    on_fault_(cell_.id(), what);
+  return {errc::twin_crashed, "a fault of the node: " + what};
+}
+
+/// The entry that threw is answered, the others run.
+std::size_t cell_runner::run_contained(work& item) {
+  std::size_t entries = 1;
+  bool more = true;
+  while (more) {
+    auto why = contain([&] { entries = cell_.run(item, now_); });
+    if (why.code == errc::none) [[likely]]
+      return entries;
+    more = false;
+    static_cast<void>(contain([&] { more = answer_failed(item, why); }));
+  }
+  return entries;
+}
+
 std::size_t cell_runner::run_one(work& item) {
-  auto entries = cell_.run(item, now_);
+  auto entries = run_contained(item);
   now_ = clock_.now();
   const auto* part = std::get_if<batch_part>(&item);
   if (part != nullptr && part->of->message().message().isUpdate()) {
@@ -32,6 +84,11 @@ std::size_t cell_runner::run_one(work& item) {
   // What it held is no longer needed; a frame may be large.
   item = exit_signal{twin_row::none};
   return entries;
+}
+
+void cell_runner::flush() {
+  if (contain([&] { cell_.flush(); }).code != errc::none)
+    cell_.drop_lane();
 }
 
 bool cell_runner::turn() {
@@ -47,11 +104,10 @@ bool cell_runner::turn() {
     idle = !inbox_.take_data(taken_);
   }
   for (std::size_t entries = 0; done_ < taken_.size() && entries < turn_entries_max_;) {
-    // Counted before it is run: one that throws is not run again.
     auto& item = taken_[done_++];
     entries += run_one(item);
   }
-  cell_.flush();
+  flush();
   return !idle;
 }
 

@@ -3,7 +3,9 @@
 #include "actors/cell.hpp"
 #include "actors/cell_inbox.hpp"
 
+#include <atomic>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 namespace gemel {
@@ -18,35 +20,49 @@ public:
     cell_inbox::options inbox;
     /// Entries of batches handled in one turn before other cells get theirs.
     std::size_t turn_entries_max = 8'192;
+    /// Told of every exception that came out of the cell, in its turn; must not throw. May be
+    /// empty.
+    std::function<void(cell_id, std::string_view what)> on_fault{};
   };
 
   cell_runner(cell_id self, const cell_environment& world, const options& limits,
               const clock_port& clock, std::function<void()> schedule)
       : inbox_{limits.inbox}, cell_{self, world}, clock_{clock},
-        turn_entries_max_{limits.turn_entries_max}, schedule_{std::move(schedule)} {}
+        turn_entries_max_{limits.turn_entries_max}, on_fault_{limits.on_fault}, schedule_{std::move(
+                                                                                    schedule)} {}
 
   /// False: the data queue is full, nothing was queued.
   [[nodiscard]] bool push_data(work item);
   void push_ordered(work item);
   void push_control(work item);
 
-  /// Runs what waits, control first, up to the bound of one turn.
+  /// Runs what waits, control first, up to the bound of one turn. An exception in it, always a bug,
+  /// is counted, and answered where somebody waits; what follows runs on.
   /// @returns whether it must be scheduled again; false: the next push schedules.
   bool turn();
 
   /// Items waiting.
   std::size_t backlog() const { return inbox_.size(); }
 
+  /// Exceptions that came out of the cell so far.
+  std::uint64_t faults() const noexcept { return faults_.load(std::memory_order_relaxed); }
+
   /// The cell itself; only for the thread whose turn it is.
   cell& core() noexcept { return cell_; }
 
 private:
   std::size_t run_one(work& item);
+  std::size_t run_contained(work& item);
+  void flush();
+  template <class Action>
+  error contain(Action&& action);
 
   cell_inbox inbox_;
   cell cell_;
   const clock_port& clock_;
   std::size_t turn_entries_max_;
+  std::function<void(cell_id, std::string_view)> on_fault_;
+  std::atomic<std::uint64_t> faults_{0};
   std::function<void()> schedule_;
   moment now_;
   // Taken from the inbox, done up to `done_`.

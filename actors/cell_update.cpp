@@ -65,24 +65,28 @@ void cell::fetch_ahead(const batch_part& part, capnp::List<wire::Update>::Reader
   }
 }
 
-std::size_t cell::run_update(const batch_part& part, const moment& now) {
+void cell::refuse(const batch_part& part, error why) {
+  ++counters_.refused;
+  part.of->fail(part.of->routes()[part.begin].index, std::move(why));
+}
+
+std::size_t cell::run_update(batch_part& part, const moment& now) {
   auto batch = part.of->message().message().getUpdate();
   auto updates = batch.getUpdates();
   const auto* routes = part.of->routes().data();
   use_keys(batch.getKeys());
-  std::uint32_t applied = 0;
-  for (auto i = part.begin; i < part.end; ++i) {
+  const auto entries = part.end - part.begin;
+  for (auto& i = part.begin; i < part.end; ++i) {
     fetch_ahead(part, updates, i);
     auto done = apply(routes[i].row, batch, updates[routes[i].index], now);
     if (done) [[likely]]
-      ++applied;
+      ++part.applied;
     else
-      part.of->fail(routes[i].index, std::move(done.error()));
+      refuse(part, std::move(done.error()));
   }
-  counters_.updates_applied += applied;
-  counters_.refused += part.end - part.begin - applied;
-  part.of->close_part(applied);
-  return part.end - part.begin;
+  counters_.updates_applied += part.applied;
+  part.of->close_part(part.applied);
+  return entries;
 }
 
 result<void> cell::apply(std::uint32_t index, wire::UpdateBatch::Reader,
@@ -232,8 +236,9 @@ void cell::restore(twin_row& row) {
 
 std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
   auto reply = [&](frame answer) {
-    if (message.reply)
-      message.reply(std::move(answer));
+    // Gone before it is called: should it throw, nobody calls it again.
+    if (auto answers = std::exchange(message.reply, nullptr))
+      answers(std::move(answer));
   };
   auto index = message.row;
   if (!is_at(index, message.to)) {
@@ -266,7 +271,7 @@ std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
   counters_.updates_applied += answer.applied;
   counters_.refused += answer.failures.size();
   if (message.reply)
-    message.reply(make_outcome_reply(answer));
+    reply(make_outcome_reply(answer));
   return entry;
 }
 

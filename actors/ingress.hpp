@@ -87,10 +87,12 @@ private:
   void query(const frame& request, const reply_function& reply);
   void stats(const reply_function& reply);
 
-  /// Runs `job` in every cell's turn, and `done` after the last of them.
-  void in_each_cell(std::function<void(cell&, std::size_t)> job, std::function<void()> done);
+  /// Runs `job` in every cell's turn, and `done`, which answers `reply`, after the last of them. If
+  /// one throws, `reply` (may be empty) is answered with an error.
+  void in_each_cell(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
+                    std::function<void()> done);
 
-  /// The same, where `done` answers `reply`; answers `overloaded` when too many are under way.
+  /// The same for requests that hold their answer; `overloaded` when too many are under way.
   void gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
               std::function<void()> done);
 

@@ -6,24 +6,61 @@
 
 namespace gemel {
 
-void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job,
-                           std::function<void()> done) {
-  struct gathering {
-    std::function<void(cell&, std::size_t)> job;
-    std::function<void()> done;
-    std::atomic<std::size_t> open;
-  };
-  auto shared = std::make_shared<gathering>();
-  shared->job = std::move(job);
-  shared->done = std::move(done);
-  shared->open = cells_.size();
-  for (std::size_t i = 0; i < cells_.size(); ++i) {
-    cells_[i]->push_ordered(cell_job{[shared, i](cell& c, const moment&) {
-      shared->job(c, i);
-      if (shared->open.fetch_sub(1, std::memory_order_acq_rel) == 1)
-        shared->done();
-    }});
+namespace {
+
+// A job under way in every cell; the last one answers.
+class gathering {
+public:
+  gathering(std::function<void(cell&, std::size_t)> job, reply_function reply,
+            std::function<void()> done, std::size_t cells)
+      : job_{std::move(job)}, reply_{std::move(reply)}, done_{std::move(done)}, open_{cells} {}
+
+  void run(cell& c, std::size_t index) {
+    job_(c, index);
+    leave();
   }
+  // Instead of the rest of `run`, which threw; maybe while it answered.
+  void fail(const error& why) {
+    bool first = !failed_.exchange(true);
+    if (first)
+      why_ = why;
+    if (open_.load(std::memory_order_acquire) != 0)
+      leave();
+    else if (first)
+      answer_failed();
+  }
+
+private:
+  void leave() {
+    if (open_.fetch_sub(1, std::memory_order_acq_rel) != 1)
+      return;
+    if (failed_)
+      answer_failed();
+    else
+      done_();
+  }
+  void answer_failed() {
+    if (reply_)
+      reply_(make_error_reply(why_));
+  }
+
+  std::function<void(cell&, std::size_t)> job_;
+  reply_function reply_;
+  std::function<void()> done_;
+  std::atomic<std::size_t> open_;
+  std::atomic<bool> failed_{false};
+  // Of the first that failed.
+  error why_;
+};
+
+} // namespace
+
+void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
+                           std::function<void()> done) {
+  auto shared = std::make_shared<gathering>(std::move(job), reply, std::move(done), cells_.size());
+  for (std::size_t i = 0; i < cells_.size(); ++i)
+    cells_[i]->push_ordered(cell_job{[shared, i](cell& c, const moment&) { shared->run(c, i); },
+                                     [shared](const error& why) { shared->fail(why); }});
 }
 
 void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
@@ -32,10 +69,10 @@ void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_fu
     gatherings_.fetch_sub(1, std::memory_order_relaxed);
     return reply(make_error_reply({errc::overloaded, "too many requests are under way"}));
   }
-  in_each_cell(std::move(job), [this, done = std::move(done)] {
-    gatherings_.fetch_sub(1, std::memory_order_relaxed);
-    done();
-  });
+  // Given back when the last cell lets go of it, answered or not.
+  std::shared_ptr<void> seat{
+      this, [this](void*) { gatherings_.fetch_sub(1, std::memory_order_relaxed); }};
+  in_each_cell(std::move(job), reply, [seat, done = std::move(done)] { done(); });
 }
 
 namespace {
@@ -310,7 +347,7 @@ void ingress::subscribe(const frame& request, std::function<void(frame)> deliver
                                           credit, std::move(deliver));
     subscriptions_.emplace(made->number(), made);
   }
-  in_each_cell([made, rows](cell& c, std::size_t i) { c.subscribe(made, (*rows)[i]); },
+  in_each_cell([made, rows](cell& c, std::size_t i) { c.subscribe(made, (*rows)[i]); }, reply,
                [made, reply] { reply(make_subscribed_reply(made->number())); });
 }
 
@@ -319,7 +356,7 @@ void ingress::unsubscribe(std::uint64_t number, const reply_function& reply) {
     std::lock_guard guard{mutex_};
     subscriptions_.erase(number);
   }
-  in_each_cell([number](cell& c, std::size_t) { c.unsubscribe(number); },
+  in_each_cell([number](cell& c, std::size_t) { c.unsubscribe(number); }, reply,
                [reply] {
                  if (reply)
                    reply(make_done_reply());
