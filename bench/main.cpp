@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::pair<std::string, std::function<int(const options&)>>> benches =
       {
           {"create", {"make twins; resident bytes per twin", run_create}},
-          {"update", {"updates applied and acknowledged, in batches and one by one", run_update}},
+          {"update", {"updates applied and acknowledged, in batches", run_update}},
+          {"update-one", {"the same one by one, a frame each", run_update_one}},
           {"update-latency", {"submit to applied, open loop at half load", run_update_latency}},
           {"notify", {"updates with a subscriber on every twin", run_notify}},
           {"series", {"bytes and time per point of history, on real series", run_series}},

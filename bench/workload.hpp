@@ -71,6 +71,7 @@ double now_seconds();
 /// The benchmarks; each returns the program's exit code.
 int run_create(const options& asked);
 int run_update(const options& asked);
+int run_update_one(const options& asked);
 int run_update_latency(const options& asked);
 int run_notify(const options& asked);
 int run_series(const options& asked);
