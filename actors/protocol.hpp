@@ -17,12 +17,12 @@
 ///     HIERARCHY one parent's children (hierarchy.hpp): an address of the same kind, supervised
 ///               state in the CELL of the children. Takes no frames of its own.
 ///
-///     CELL      runs the twins of many shards (cell_actor.hpp, core in cell.hpp).
-///                 (wake_atom)               one turn; sent by whoever put the first item into its
-///                                           queue, and by itself while there is more
-///                 (close_atom)              ends
+///     CELL      runs the twins of many shards (cell.hpp). No CAF actor: nobody needs its address.
 ///               Its queues (cell_inbox.hpp) are filled directly, by INGRESS with its share of a
-///               batch, by TWIN with addressed messages, by other CELLs with `wire::Control`.
+///               batch, by TWIN with addressed messages, by other CELLs with `wire::Control`;
+///               whoever puts the first item in has it scheduled (cell_runner.hpp). Threads of the
+///               node's own give it its turns (runtime/adapters/cell_workers.hpp), in simulated
+///               time a seeded loop.
 ///
 ///     INGRESS   no actor but a thread-safe object (ingress.hpp), so that a door's own thread does
 ///               the routing and no mailbox is a bottleneck. Every request goes in here.
@@ -50,7 +50,6 @@
 
 CAF_BEGIN_TYPE_ID_BLOCK(gemel, caf::first_custom_type_id)
 CAF_ADD_TYPE_ID(gemel, (gemel::frame))
-CAF_ADD_ATOM(gemel, gemel, wake_atom, "wake")
 CAF_ADD_ATOM(gemel, gemel, answer_atom, "answer")
 CAF_ADD_ATOM(gemel, gemel, event_atom, "event")
 CAF_ADD_ATOM(gemel, gemel, close_atom, "close")

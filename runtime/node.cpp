@@ -1,14 +1,15 @@
 #include "runtime/node.hpp"
 
-#include "actors/cell_actor.hpp"
 #include "actors/session_actor.hpp"
 #include "actors/twin_actor.hpp"
+#include "runtime/adapters/cell_workers.hpp"
 #include "runtime/adapters/machine.hpp"
 #include "runtime/adapters/system_clock.hpp"
 #include "runtime/caf_access.hpp"
 #include "runtime/version.hpp"
 
 #include <caf/io/middleman.hpp>
+#include <spdlog/spdlog.h>
 
 #include <array>
 #include <atomic>
@@ -103,8 +104,7 @@ struct node::parts {
   twin_actor_addresses addresses;
   cell_environment world;
   std::vector<std::unique_ptr<cell_runner>> runners;
-  std::vector<caf::actor> cell_actors;
-  caf::message wake = caf::make_message(wake_atom::value);
+  std::unique_ptr<cell_workers> threads;
   std::unique_ptr<ingress> in;
   std::unique_ptr<door_context> doors;
   caf::actor door;
@@ -120,6 +120,13 @@ namespace {
 
 std::uint32_t workers_of(const node_config& config) {
   return config.node.workers != 0 ? config.node.workers : core_count();
+}
+
+void log_fault(cell_id where, std::string_view what) noexcept {
+  try {
+    spdlog::error("cell {}: {}", static_cast<unsigned>(where), what);
+  } catch (...) { // No memory for the line; it was counted.
+  }
 }
 
 } // namespace
@@ -149,14 +156,15 @@ node::parts::parts(node_options wanted, model_table known)
 void node::parts::start_cells() {
   cell_runner::options limits{
       {options.config.limits.cell_queue_items_max, options.config.limits.cell_queue_bytes_max}};
-  cell_actors.resize(cell_count);
+  limits.on_fault = log_fault;
+  threads = std::make_unique<cell_workers>(workers, cell_count);
   std::vector<cell_runner*> cells;
   for (std::uint32_t i = 0; i < cell_count; ++i) {
-    runners.push_back(std::make_unique<cell_runner>(
-        cell_id{static_cast<std::uint16_t>(i)}, world, limits, clock,
-        [this, i] { cell_actors[i]->enqueue(nullptr, caf::make_message_id(), wake, nullptr); }));
+    runners.push_back(std::make_unique<cell_runner>(cell_id{static_cast<std::uint16_t>(i)}, world,
+                                                    limits, clock,
+                                                    [this, i] { threads->schedule(i); }));
     cells.push_back(runners.back().get());
-    cell_actors[i] = system.spawn(cell_actor, runners.back().get());
+    threads->attach(i, *runners.back());
   }
   twins.cells = cells;
   in = std::make_unique<ingress>(ingress_options(options.config, cell_count, seed), directory,
@@ -185,9 +193,14 @@ void node::parts::add_stats(stats_record& stats) {
     stats.counters.push_back({name, number, help});
   };
   std::size_t backlog = 0;
-  for (const auto& runner : runners)
+  std::uint64_t faults = 0;
+  for (const auto& runner : runners) {
     backlog += runner->backlog();
+    faults += runner->faults();
+  }
   add("gemel_queue_items", static_cast<double>(backlog), "Work items waiting for a cell");
+  add("gemel_cell_faults_total", static_cast<double>(faults),
+      "Exceptions that a cell contained; each is a bug");
   add("gemel_sessions", static_cast<double>(doors->sessions.load()), "Linked programs");
   add("gemel_messages_dropped_total", static_cast<double>(twins.dropped.load()),
       "Messages to twins' own addresses that no queue had room for and nobody waited for");
@@ -220,11 +233,8 @@ void node::parts::stop() {
   for (const auto& one : ending)
     caf::anon_send(one, close_atom::value);
   waiting->wait_for(ending);
-  for (const auto& cell : cell_actors)
-    caf::anon_send(cell, close_atom::value);
-  waiting->wait_for(cell_actors);
+  threads->stop();
   door = nullptr;
-  cell_actors.clear();
   // Gives the twins' addresses back while the actor system still stands.
   runners.clear();
 }
@@ -279,8 +289,11 @@ void node::request(frame asked, reply_function reply) {
   if (counter == nullptr)
     return reply(make_error_reply({errc::stopping, "the node is stopping"}));
   parts_->in->submit(asked, [counter, reply = std::move(reply)](frame answer) {
+    struct leaving { // Also when `reply` throws.
+      parts::request_counter* counter;
+      ~leaving() { counter->leave(); }
+    } const at_end{counter};
     reply(std::move(answer));
-    counter->leave();
   });
 }
 

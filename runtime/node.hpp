@@ -22,8 +22,8 @@ struct node_options {
   bool listen = false;
 };
 
-/// A running node inside this process: its cells on CAF's workers, its twins, and, if it listens,
-/// the door for linked programs. The composition root of the runtime.
+/// A running node inside this process: its cells on threads of their own, its twins, and, if it
+/// listens, the door for linked programs. The composition root of the runtime.
 class node final : public twin_api {
 public:
   /// Starts a node. @returns errc::io_failed if it cannot listen there, with the system's words;

@@ -5,7 +5,6 @@
 // hold: the node goes on, names the fault to whoever is still there, and keeps nothing of a session
 // that ended.
 
-#include "actors/cell_actor.hpp"
 #include "actors/session_actor.hpp"
 #include "actors/twin_actor.hpp"
 #include "messages/requests.hpp"
@@ -42,16 +41,28 @@ struct simulated_system {
       dynamic_cast<caf::io::network::test_multiplexer&>(system.middleman().backend());
 };
 
+constexpr int next_turn = 0;
+
+// Gives a cell its turns among the actors' messages.
+caf::behavior turning_actor(caf::event_based_actor* self, cell_runner* runner) {
+  return {
+      [self, runner](int) {
+        if (runner->turn())
+          self->send(self, next_turn);
+      },
+      [self](close_atom) { self->quit(); },
+  };
+}
+
 // A node's actors on a simulated system.
 struct simulated_door : simulated_system {
   simulated_door() {
     cell_runner::options limits{{limits::cell_queue_items_max, limits::cell_queue_bytes_max}};
     for (std::uint16_t i = 0; i < 2; ++i) {
-      runners.push_back(std::make_unique<cell_runner>(cell_id{i}, world, limits, clock, [this, i] {
-        caf::anon_send(cells[i], wake_atom::value);
-      }));
+      runners.push_back(std::make_unique<cell_runner>(
+          cell_id{i}, world, limits, clock, [this, i] { caf::anon_send(cells[i], next_turn); }));
       twins.cells.push_back(runners.back().get());
-      cells.push_back(system.spawn(cell_actor, runners.back().get()));
+      cells.push_back(system.spawn(turning_actor, runners.back().get()));
     }
     ingress::options wanted;
     wanted.cells = 2;

@@ -1,0 +1,177 @@
+#include "runtime/adapters/cell_workers.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace gemel {
+
+/// A cell in its worker's list of cells to run.
+struct cell_workers::scheduled_cell {
+  cell_runner* runner = nullptr;
+  scheduled_cell* next = nullptr;
+};
+
+namespace {
+
+// How long a thread looks for work before it sleeps, in rounds of a short pause (some 40 ns each).
+// Twice as long after finding some, half as long after finding none: a busy node's threads stay
+// awake, those of one that gets an update now and then sleep at once.
+constexpr unsigned look_rounds_min = 16;
+constexpr unsigned look_rounds_max = 1'024;
+
+void pause_briefly() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+} // namespace
+
+/// One thread. Its list is a stack that many push to and it alone takes, always whole (R. K.
+/// Treiber, Systems programming: coping with parallelism, 1986; without a pop there is no ABA
+/// problem). A mark in the list's place says that the thread sleeps, so a pusher learns it by the
+/// exchange that it makes anyway.
+class cell_workers::worker {
+public:
+  worker() : thread_{[this] { run(); }} {}
+
+  void push(scheduled_cell& cell) noexcept {
+    auto* first = first_.load(std::memory_order_relaxed);
+    do
+      cell.next = first == asleep() ? nullptr : first;
+    while (!first_.compare_exchange_weak(first, &cell, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed));
+    if (first == asleep())
+      wake();
+  }
+
+  void stop() {
+    if (!thread_.joinable())
+      return;
+    stopping_.store(true, std::memory_order_release);
+    push(stop_mark_);
+    thread_.join();
+  }
+
+  void add_to(counts& sum) const noexcept {
+    sum.turns += turns_.load(std::memory_order_relaxed);
+    sum.sleeps += sleeps_.load(std::memory_order_relaxed);
+  }
+
+private:
+  scheduled_cell* asleep() noexcept { return &asleep_mark_; }
+
+  void wake() {
+    {
+      std::lock_guard guard{mutex_};
+      woken_ = true;
+    }
+    wakes_.notify_one();
+  }
+
+  scheduled_cell* look() noexcept {
+    for (unsigned round = 0; round < look_rounds_; ++round) {
+      if (first_.load(std::memory_order_relaxed) != nullptr)
+        return first_.exchange(nullptr, std::memory_order_acquire);
+      pause_briefly();
+    }
+    return nullptr;
+  }
+
+  // What there is to run, oldest last; waits for it.
+  scheduled_cell* take() {
+    if (auto* found = first_.exchange(nullptr, std::memory_order_acquire))
+      return found;
+    if (auto* found = look()) {
+      look_rounds_ = std::min(look_rounds_ * 2, look_rounds_max);
+      return found;
+    }
+    look_rounds_ = std::max(look_rounds_ / 2, look_rounds_min);
+    scheduled_cell* nothing = nullptr;
+    if (first_.compare_exchange_strong(nothing, asleep(), std::memory_order_acq_rel))
+      sleep();
+    return first_.exchange(nullptr, std::memory_order_acquire);
+  }
+
+  // Until the pusher that took our mark away says so.
+  void sleep() {
+    sleeps_.fetch_add(1, std::memory_order_relaxed);
+    std::unique_lock guard{mutex_};
+    wakes_.wait(guard, [this] { return woken_; });
+    woken_ = false;
+  }
+
+  static scheduled_cell* oldest_first(scheduled_cell* list) noexcept {
+    scheduled_cell* turned = nullptr;
+    while (list != nullptr)
+      list = std::exchange(list->next, std::exchange(turned, list));
+    return turned;
+  }
+
+  void run() {
+    for (;;) {
+      auto* list = oldest_first(take());
+      while (list != nullptr) {
+        auto& cell = *std::exchange(list, list->next);
+        if (cell.runner == nullptr)
+          continue; // The mark of `stop`.
+        turns_.fetch_add(1, std::memory_order_relaxed);
+        if (cell.runner->turn())
+          push(cell);
+      }
+      if (stopping_.load(std::memory_order_acquire)
+          && first_.load(std::memory_order_acquire) == nullptr)
+        return;
+    }
+  }
+
+  scheduled_cell asleep_mark_;
+  scheduled_cell stop_mark_;
+  alignas(64) std::atomic<scheduled_cell*> first_{nullptr};
+  std::atomic<bool> stopping_{false};
+  alignas(64) unsigned look_rounds_ = look_rounds_min;
+  std::atomic<std::uint64_t> turns_{0};
+  std::atomic<std::uint64_t> sleeps_{0};
+  std::mutex mutex_;
+  std::condition_variable wakes_;
+  bool woken_ = false;
+  // Last: it uses all of the above.
+  std::thread thread_;
+};
+
+cell_workers::cell_workers(std::size_t threads, std::size_t cells) : cells_(cells) {
+  for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i)
+    workers_.push_back(std::make_unique<worker>());
+}
+
+cell_workers::~cell_workers() {
+  stop();
+}
+
+void cell_workers::attach(std::size_t index, cell_runner& runner) {
+  cells_.at(index).runner = &runner;
+}
+
+void cell_workers::schedule(std::size_t index) noexcept {
+  workers_[index % workers_.size()]->push(cells_[index]);
+}
+
+void cell_workers::stop() {
+  for (auto& each : workers_)
+    each->stop();
+}
+
+cell_workers::counts cell_workers::done() const noexcept {
+  counts sum;
+  for (const auto& each : workers_)
+    each->add_to(sum);
+  return sum;
+}
+
+} // namespace gemel
