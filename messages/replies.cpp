@@ -9,6 +9,7 @@ namespace gemel {
 
 using detail::root_of;
 using detail::whole;
+using detail::words_of;
 using detail::write_ids;
 using detail::write_properties;
 
@@ -32,6 +33,9 @@ std::string_view to_string(event_kind kind) noexcept {
 }
 
 namespace {
+
+// The root and what stands once in a reply.
+constexpr std::size_t head_words = 24;
 
 void write_error(wire::Error::Builder target, const error& why) {
   target.setCode(static_cast<std::uint16_t>(why.code));
@@ -61,13 +65,25 @@ void write_stamp(wire::PropertyStamp::Builder target, const property_stamp& stam
 } // namespace
 
 frame make_error_reply(const error& why) {
-  capnp::MallocMessageBuilder builder;
+  frame_builder builder{head_words + words_of(why.context)};
   write_error(root_of(builder).initReply().initError(), why);
-  return frame::build(builder);
+  return builder.finish();
 }
 
+namespace {
+
+std::size_t words_of_outcome(const outcome& what) {
+  constexpr std::size_t failure_words = 4;
+  auto sum = head_words + words_of(what.ids);
+  for (const auto& one : what.failures)
+    sum += failure_words + words_of(one.why.context);
+  return sum;
+}
+
+} // namespace
+
 frame make_outcome_reply(const outcome& what) {
-  capnp::MallocMessageBuilder builder;
+  frame_builder builder{words_of_outcome(what)};
   auto target = root_of(builder).initReply().initOutcome();
   target.setApplied(what.applied);
   auto failures = target.initFailures(static_cast<unsigned>(what.failures.size()));
@@ -76,7 +92,7 @@ frame make_outcome_reply(const outcome& what) {
     failures[i].setIndex(what.failures[i].index);
   }
   write_ids(target.initIds(static_cast<unsigned>(what.ids.size())), what.ids);
-  return frame::build(builder);
+  return builder.finish();
 }
 
 frame make_page_reply(const twin_page& page) {

@@ -6,11 +6,36 @@ namespace gemel {
 
 using detail::root_of;
 using detail::whole;
+using detail::words_of;
 using detail::write_ids;
 using detail::write_properties;
 
+namespace {
+
+// The root and what stands once in a message, with the names of a good number of keys.
+constexpr std::size_t head_words = 64;
+
+std::size_t words_of_create(std::span<const new_twin> twins) {
+  constexpr std::size_t entry_words = 6;
+  auto sum = head_words;
+  for (const auto& twin : twins)
+    sum += entry_words + words_of(twin.id) + words_of(twin.parent) + words_of(twin.placement)
+           + words_of(twin.properties);
+  return sum;
+}
+
+std::size_t words_of_update(std::span<const twin_update> updates) {
+  constexpr std::size_t entry_words = 8;
+  auto sum = head_words;
+  for (const auto& update : updates)
+    sum += entry_words + words_of(update.id) + words_of(update.set) + update.unset.size() / 4;
+  return sum;
+}
+
+} // namespace
+
 frame make_create(std::span<const new_twin> twins) {
-  capnp::MallocMessageBuilder builder;
+  frame_builder builder{words_of_create(twins)};
   name_table keys;
   name_table types;
   auto batch = root_of(builder).initCreate();
@@ -28,7 +53,7 @@ frame make_create(std::span<const new_twin> twins) {
   }
   keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
   types.write(batch.initTypes(static_cast<unsigned>(types.names().size())));
-  return frame::build(builder);
+  return builder.finish();
 }
 
 namespace {
@@ -72,7 +97,7 @@ void write_more(wire::MoreOfUpdate::Builder target, const twin_update& update, n
 } // namespace
 
 frame make_update(std::span<const twin_update> updates, const update_options& options) {
-  capnp::MallocMessageBuilder builder;
+  frame_builder builder{words_of_update(updates)};
   name_table keys;
   auto batch = root_of(builder).initUpdate();
   auto list = batch.initUpdates(static_cast<unsigned>(updates.size()));
@@ -90,7 +115,7 @@ frame make_update(std::span<const twin_update> updates, const update_options& op
   batch.setAtomic(options.atomic);
   batch.setCause(whole(options.cause));
   keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
-  return frame::build(builder);
+  return builder.finish();
 }
 
 frame make_update(std::string_view id, std::span<const property_ref> set) {
