@@ -39,10 +39,13 @@ public:
   /// @param under_way counted down (and notified at 0) after `done` has returned; may be null.
   batch(frame message, std::int64_t submitted_ns, done_function done,
         std::atomic<std::uint64_t>* under_way = nullptr)
-      : message_{std::move(message)}, submitted_ns_{submitted_ns}, done_{std::move(done)},
-        under_way_{under_way} {}
+      : message_{std::move(message)}, kind_{message_.message().which()},
+        submitted_ns_{submitted_ns}, done_{std::move(done)}, under_way_{under_way} {}
 
   const frame& message() const noexcept { return message_; }
+
+  /// What kind of request it is, without a look into the frame.
+  wire::Message::Which kind() const noexcept { return kind_; }
 
   /// When it came in, `moment::steady_ns`.
   std::int64_t submitted_ns() const noexcept { return submitted_ns_; }
@@ -70,6 +73,7 @@ public:
 
 private:
   frame message_;
+  wire::Message::Which kind_;
   std::int64_t submitted_ns_;
   done_function done_;
   std::atomic<std::uint64_t>* under_way_;

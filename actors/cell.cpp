@@ -51,7 +51,7 @@ cell::~cell() {
 
 std::size_t cell::run(work& item, const moment& now) {
   if (auto* part = std::get_if<batch_part>(&item)) {
-    switch (part->of->message().message().which()) {
+    switch (part->of->kind()) {
     case wire::Message::UPDATE:
       return run_update(*part, now);
     case wire::Message::CREATE:

@@ -101,6 +101,11 @@ public:
   /// `batch_part` begins with the entry that threw.
   std::size_t run(work& item, const moment& now);
 
+  /// Brings what `run` will touch of a twin into the cache: its row, and some items later, when the
+  /// row is there, its slots. `index` may be any number.
+  void fetch_row(std::uint32_t index) const noexcept;
+  void fetch_slots(std::uint32_t index) const noexcept;
+
   /// Ends the turn: gives the lane's events to the subscribers that they are for.
   void flush();
 
@@ -353,6 +358,13 @@ private:
   // Scratch of the frame under work: the key number of each of its keys, found when first used.
   capnp::List<capnp::Text>::Reader frame_keys_;
   std::vector<std::uint32_t> key_numbers_;
+  // The key that stood at this place of a frame the last time: frames of one sender name the same
+  // keys in the same order.
+  struct known_key {
+    std::string_view text{};
+    std::uint32_t number = 0;
+  };
+  std::array<known_key, 8> last_keys_{};
 
   // Scratch of the update under work.
   struct taken_value {

@@ -1,6 +1,6 @@
 #include "actors/cell_inbox.hpp"
 
-#include <iterator>
+#include <utility>
 
 namespace gemel {
 
@@ -44,21 +44,20 @@ cell_inbox::pushed cell_inbox::push_control(work item) {
   return woken();
 }
 
-void cell_inbox::take_control(std::vector<work>& into) {
+void cell_inbox::take(std::vector<work>& control, std::vector<work>* data) {
   std::lock_guard guard{mutex_};
-  into.insert(into.end(), std::make_move_iterator(control_.begin()),
-              std::make_move_iterator(control_.end()));
-  control_.clear();
+  control.swap(control_);
+  if (data == nullptr)
+    return;
+  data->swap(data_);
+  bytes_ = 0;
 }
 
-bool cell_inbox::take_data(std::vector<work>& into) {
+bool cell_inbox::rest() {
   std::lock_guard guard{mutex_};
-  if (control_.empty() && data_.empty()) {
-    scheduled_ = false;
+  if (!control_.empty() || !data_.empty())
     return false;
-  }
-  into.swap(data_);
-  bytes_ = 0;
+  scheduled_ = false;
   return true;
 }
 

@@ -88,12 +88,12 @@ public:
   /// What must overtake the data. Never refused: there is at most one for each watcher of a twin.
   [[nodiscard]] pushed push_control(work item);
 
-  /// Appends the waiting control items to `into`.
-  void take_control(std::vector<work>& into);
+  /// Swaps all waiting control items into the empty `control`, and, if `data` is not null, all
+  /// waiting data items into the empty `data`.
+  void take(std::vector<work>& control, std::vector<work>* data);
 
-  /// Swaps all waiting data items into the empty `into`. @returns false if nothing at all waits;
-  /// the cell is idle then and the next push says `wake`.
-  bool take_data(std::vector<work>& into);
+  /// False if something waits. Else the cell is idle, and the next push says `wake`.
+  bool rest();
 
   /// Items waiting, for metrics.
   std::size_t size() const;

@@ -6,6 +6,26 @@
 
 namespace gemel {
 
+namespace {
+
+// After so many entries the clock is read again: some microseconds.
+constexpr std::size_t entries_per_reading = 32;
+
+// How many items ahead memory is asked for, as in cell_update.cpp.
+constexpr std::size_t batch_ahead = 9;
+constexpr std::size_t row_ahead = 6;
+constexpr std::size_t slots_ahead = 3;
+// The beginning of a frame: all of one with a single update.
+constexpr std::size_t frame_bytes_ahead = 256;
+
+void fetch_lines(const void* begin, std::size_t bytes) noexcept {
+  constexpr std::size_t cache_line = 64;
+  for (std::size_t at = 0; at < bytes; at += cache_line)
+    __builtin_prefetch(static_cast<const char*>(begin) + at);
+}
+
+} // namespace
+
 bool cell_runner::push_data(work item) {
   auto pushed = inbox_.push_data(std::move(item));
   if (pushed == cell_inbox::pushed::wake)
@@ -75,15 +95,44 @@ std::size_t cell_runner::run_contained(work& item) {
 
 std::size_t cell_runner::run_one(work& item) {
   auto entries = run_contained(item);
-  now_ = clock_.now();
   const auto* part = std::get_if<batch_part>(&item);
-  if (part != nullptr && part->of->message().message().isUpdate()) {
-    auto took = std::chrono::nanoseconds{now_.steady_ns - part->of->submitted_ns()};
-    cell_.record_latency(std::max(took, histogram::value_min), entries);
-  }
+  if (part != nullptr && part->of->kind() == wire::Message::UPDATE)
+    answered_.push_back({part->of->submitted_ns(), entries});
   // What it held is no longer needed; a frame may be large.
   item = exit_signal{twin_row::none};
+  entries_since_ += entries;
+  handled_ += entries;
+  if (entries_since_ >= entries_per_reading)
+    read_clock();
   return entries;
+}
+
+/// Takes the time, for what follows and for how long the updates since the last reading took.
+void cell_runner::read_clock() {
+  now_ = clock_.now();
+  entries_since_ = 0;
+  for (auto [submitted_ns, entries] : answered_) {
+    auto took = std::chrono::nanoseconds{now_.steady_ns - submitted_ns};
+    cell_.record_latency(std::max(took, histogram::value_min), entries);
+  }
+  answered_.clear();
+}
+
+/// Asks for the memory of the items after the next one: the batch, which another core wrote, then
+/// its frame and the row, then the slots. Inside a batch the cell does the like for its entries.
+void cell_runner::fetch_ahead() const {
+  auto ahead = [this](std::size_t by) -> const batch_part* {
+    return done_ + by < taken_.size() ? std::get_if<batch_part>(&taken_[done_ + by]) : nullptr;
+  };
+  if (const auto* part = ahead(batch_ahead))
+    fetch_lines(part->of.get(), sizeof(batch));
+  if (const auto* part = ahead(row_ahead)) {
+    auto bytes = part->of->message().bytes();
+    fetch_lines(bytes.data(), std::min(bytes.size(), frame_bytes_ahead));
+    cell_.fetch_row(part->of->routes()[part->begin].row);
+  }
+  if (const auto* part = ahead(slots_ahead))
+    cell_.fetch_slots(part->of->routes()[part->begin].row);
 }
 
 void cell_runner::flush() {
@@ -92,23 +141,25 @@ void cell_runner::flush() {
 }
 
 bool cell_runner::turn() {
-  now_ = clock_.now();
-  inbox_.take_control(control_);
+  bool all_done = done_ == taken_.size();
+  if (all_done) {
+    taken_.clear();
+    done_ = 0;
+  }
+  inbox_.take(control_, all_done ? &taken_ : nullptr);
+  read_clock();
   for (auto& item : control_)
     run_one(item);
   control_.clear();
-  bool idle = false;
-  if (done_ == taken_.size()) {
-    taken_.clear();
-    done_ = 0;
-    idle = !inbox_.take_data(taken_);
-  }
   for (std::size_t entries = 0; done_ < taken_.size() && entries < turn_entries_max_;) {
+    fetch_ahead();
+    // Counted before it is run: one that throws is not run again.
     auto& item = taken_[done_++];
     entries += run_one(item);
   }
+  read_clock();
   flush();
-  return !idle;
+  return done_ < taken_.size() || !inbox_.rest();
 }
 
 } // namespace gemel

@@ -41,6 +41,9 @@ public:
   /// @returns whether it must be scheduled again; false: the next push schedules.
   bool turn();
 
+  /// Entries of batches and the like done so far; only for the thread whose turn it is.
+  std::uint64_t handled() const noexcept { return handled_; }
+
   /// Items waiting.
   std::size_t backlog() const { return inbox_.size(); }
 
@@ -53,6 +56,8 @@ public:
 private:
   std::size_t run_one(work& item);
   std::size_t run_contained(work& item);
+  void read_clock();
+  void fetch_ahead() const;
   void flush();
   template <class Action>
   error contain(Action&& action);
@@ -65,6 +70,14 @@ private:
   std::atomic<std::uint64_t> faults_{0};
   std::function<void()> schedule_;
   moment now_;
+  std::size_t entries_since_ = 0;
+  std::uint64_t handled_ = 0;
+  // Updates that were answered since the clock was read.
+  struct answered {
+    std::int64_t submitted_ns;
+    std::uint64_t entries;
+  };
+  std::vector<answered> answered_;
   // Taken from the inbox, done up to `done_`.
   std::vector<work> taken_;
   std::size_t done_ = 0;

@@ -33,13 +33,33 @@ result<key_id> cell::key_of(std::uint16_t frame_key) {
   if (number != unknown_key) [[likely]]
     return key_id{number};
   auto text = text_of(frame_keys_[frame_key]);
-  if (auto valid = check_key(text); !valid)
-    return tl::unexpected<error>(std::move(valid.error()));
-  auto interned = keys_.intern(text);
-  if (!interned)
-    return fail(errc::limit_reached, "too many different property keys");
-  number = *interned;
+  auto& last = last_keys_[frame_key % last_keys_.size()];
+  if (text.empty() || text != last.text) {
+    if (auto valid = check_key(text); !valid)
+      return tl::unexpected<error>(std::move(valid.error()));
+    auto interned = keys_.intern(text);
+    if (!interned)
+      return fail(errc::limit_reached, "too many different property keys");
+    last = {keys_.text(key_id{*interned}), *interned};
+  }
+  number = last.number;
   return key_id{number};
+}
+
+void cell::fetch_row(std::uint32_t index) const noexcept {
+  if (index >= row_count_)
+    return;
+  const auto* row = &row_at(index);
+  __builtin_prefetch(row);
+  __builtin_prefetch(reinterpret_cast<const char*>(row) + cache_line);
+}
+
+void cell::fetch_slots(std::uint32_t index) const noexcept {
+  if (index >= row_count_)
+    return;
+  const auto* slots = reinterpret_cast<const char*>(row_at(index).slots);
+  for (std::size_t line = 0; line < slot_lines; ++line)
+    __builtin_prefetch(slots + line * cache_line);
 }
 
 /// Asks for the memory of the updates after `i`: first what the frame says of them, then their
@@ -50,19 +70,11 @@ void cell::fetch_ahead(const batch_part& part, capnp::List<wire::Update>::Reader
   if (i + frame_ahead < part.end)
     prefetch_struct(updates[routes[i + frame_ahead].index]);
   if (i + row_ahead < part.end) {
-    const auto& ahead = routes[i + row_ahead];
-    prefetch_first_pointer(updates[ahead.index]);
-    if (ahead.row < row_count_) {
-      const auto* row = &row_at(ahead.row);
-      __builtin_prefetch(row);
-      __builtin_prefetch(reinterpret_cast<const char*>(row) + cache_line);
-    }
+    prefetch_first_pointer(updates[routes[i + row_ahead].index]);
+    fetch_row(routes[i + row_ahead].row);
   }
-  if (i + slots_ahead < part.end && routes[i + slots_ahead].row < row_count_) {
-    const auto* slots = reinterpret_cast<const char*>(row_at(routes[i + slots_ahead].row).slots);
-    for (std::size_t line = 0; line < slot_lines; ++line)
-      __builtin_prefetch(slots + line * cache_line);
-  }
+  if (i + slots_ahead < part.end)
+    fetch_slots(routes[i + slots_ahead].row);
 }
 
 void cell::refuse(const batch_part& part, error why) {

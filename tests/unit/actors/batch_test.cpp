@@ -1,4 +1,5 @@
 #include "actors/batch.hpp"
+#include "messages/requests.hpp"
 #include "tests/support/catch.hpp"
 
 #include <future>
@@ -8,7 +9,7 @@ using namespace gemel;
 TEST_CASE("a batch answers when its last part is closed, and once", "[unit][actors]") {
   int answers = 0;
   outcome got;
-  batch_ptr of{new batch{frame{}, 42, [&](outcome&& what) {
+  batch_ptr of{new batch{make_stats_request(), 42, [&](outcome&& what) {
                            ++answers;
                            got = std::move(what);
                          }}};
@@ -31,7 +32,7 @@ TEST_CASE("a batch answers when its last part is closed, and once", "[unit][acto
 }
 
 TEST_CASE("a batch that nobody waits for ends in silence", "[unit][actors]") {
-  batch_ptr of{new batch{frame{}, 0, {}}};
+  batch_ptr of{new batch{make_stats_request(), 0, {}}};
   of->fail(0, {errc::overloaded, {}});
   of->close_part(0);
   CHECK(of->use_count() == 1);
@@ -39,7 +40,7 @@ TEST_CASE("a batch that nobody waits for ends in silence", "[unit][actors]") {
 
 TEST_CASE("a batch sums what many threads did", "[unit][actors]") {
   outcome got;
-  batch_ptr of{new batch{frame{}, 0, [&](outcome&& what) { got = std::move(what); }}};
+  batch_ptr of{new batch{make_stats_request(), 0, [&](outcome&& what) { got = std::move(what); }}};
   for (int i = 0; i < 400; ++i)
     of->open_part();
   auto work = [of](std::uint32_t first) {

@@ -34,20 +34,25 @@ TEST_CASE("cell_inbox wakes its cell once until it was found empty", "[unit][act
   CHECK(inbox.push_control(signal(3)) == pushed::queued);
   CHECK(inbox.push_ordered(signal(4)) == pushed::queued);
   CHECK(inbox.size() == 4);
-  CHECK(inbox.take_data(taken));
+  std::vector<work> control;
+  inbox.take(control, nullptr);
+  REQUIRE(control.size() == 1);
+  CHECK(row_of(control[0]) == 3);
+  // Data still waits: not idle.
+  CHECK_FALSE(inbox.rest());
+  control.clear();
+  inbox.take(control, &taken);
+  CHECK(control.empty());
   REQUIRE(taken.size() == 3);
   CHECK(row_of(taken[0]) == 1);
   CHECK(row_of(taken[1]) == 2);
   CHECK(row_of(taken[2]) == 4);
-  // Control still waits: not idle.
+  // Taken, but its cell has not rested yet.
+  CHECK(inbox.push_data(signal(6)) == pushed::queued);
+  CHECK_FALSE(inbox.rest());
   taken.clear();
-  CHECK(inbox.take_data(taken));
-  CHECK(taken.empty());
-  inbox.take_control(taken);
-  REQUIRE(taken.size() == 1);
-  CHECK(row_of(taken[0]) == 3);
-  taken.clear();
-  CHECK_FALSE(inbox.take_data(taken));
+  inbox.take(control, &taken);
+  CHECK(inbox.rest());
   CHECK(inbox.push_control(signal(5)) == pushed::wake);
 }
 
@@ -60,8 +65,10 @@ TEST_CASE("cell_inbox refuses data beyond its items and nothing else", "[unit][a
   CHECK(inbox.push_control(signal(5)) == pushed::queued);
   CHECK(inbox.size() == 4);
   std::vector<work> taken;
-  CHECK(inbox.take_data(taken));
+  std::vector<work> control;
+  inbox.take(control, &taken);
   CHECK(taken.size() == 3);
+  CHECK(control.size() == 1);
   CHECK(inbox.push_data(signal(6)) == pushed::queued);
 }
 
@@ -79,7 +86,8 @@ TEST_CASE("cell_inbox refuses data beyond its bytes, but takes one large item al
   CHECK(inbox.push_data(part_of(large)) == pushed::wake);
   CHECK(inbox.push_data(part_of(small)) == pushed::refused);
   std::vector<work> taken;
-  CHECK(inbox.take_data(taken));
+  std::vector<work> control;
+  inbox.take(control, &taken);
   std::size_t fit = 0;
   while (inbox.push_data(addressed_message{1, small, {}}) != pushed::refused)
     ++fit;
