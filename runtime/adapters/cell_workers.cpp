@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -22,6 +23,16 @@ namespace {
 // awake, those of one that gets an update now and then sleep at once.
 constexpr unsigned look_rounds_min = 16;
 constexpr unsigned look_rounds_max = 1'024;
+
+// A flood: when at least so many of the last 16 sleeps ended with so many entries at once, several
+// senders keep every core busy. A thread then lets them run before it sleeps, or each of them would
+// wake it again and again, and be put aside for it: 75,000 switches a second and a third of the
+// updates per processor second. Otherwise it never gives way, since on a busy machine it may take
+// milliseconds to get back. Every eighth time it sleeps all the same, to see whether it is so
+// still.
+constexpr int flood_sleeps = 12;
+constexpr std::uint64_t flood_entries = 6;
+constexpr unsigned gives_way_in_a_row = 7;
 
 void pause_briefly() noexcept {
 #if defined(__x86_64__)
@@ -81,7 +92,16 @@ private:
         return first_.exchange(nullptr, std::memory_order_acquire);
       pause_briefly();
     }
-    return nullptr;
+    if (std::popcount(floods_) < flood_sleeps || ++gave_way_ > gives_way_in_a_row)
+      return nullptr;
+    std::this_thread::yield();
+    return first_.exchange(nullptr, std::memory_order_acquire);
+  }
+
+  // After a sleep: what was there to do then.
+  void note_sleep(std::uint64_t entries) noexcept {
+    gave_way_ = 0;
+    floods_ = static_cast<std::uint16_t>(floods_ << 1 | (entries >= flood_entries));
   }
 
   // What there is to run, oldest last; waits for it.
@@ -114,17 +134,27 @@ private:
     return turned;
   }
 
+  // @returns entries handled.
+  std::uint64_t run_cell(scheduled_cell& cell) {
+    auto before = cell.runner->handled();
+    turns_.fetch_add(1, std::memory_order_relaxed);
+    if (cell.runner->turn())
+      push(cell);
+    return cell.runner->handled() - before;
+  }
+
   void run() {
     for (;;) {
+      auto sleeps = sleeps_.load(std::memory_order_relaxed);
       auto* list = oldest_first(take());
+      std::uint64_t entries = 0;
       while (list != nullptr) {
         auto& cell = *std::exchange(list, list->next);
-        if (cell.runner == nullptr)
-          continue; // The mark of `stop`.
-        turns_.fetch_add(1, std::memory_order_relaxed);
-        if (cell.runner->turn())
-          push(cell);
+        if (cell.runner != nullptr) // Else the mark of `stop`.
+          entries += run_cell(cell);
       }
+      if (sleeps_.load(std::memory_order_relaxed) != sleeps)
+        note_sleep(entries);
       if (stopping_.load(std::memory_order_acquire)
           && first_.load(std::memory_order_acquire) == nullptr)
         return;
@@ -136,6 +166,10 @@ private:
   alignas(64) std::atomic<scheduled_cell*> first_{nullptr};
   std::atomic<bool> stopping_{false};
   alignas(64) unsigned look_rounds_ = look_rounds_min;
+  // Of the last sleeps, a bit each: whether a flood followed.
+  std::uint16_t floods_ = 0;
+  // Times since the last sleep.
+  unsigned gave_way_ = 0;
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<std::uint64_t> sleeps_{0};
   std::mutex mutex_;
