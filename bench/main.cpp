@@ -25,6 +25,9 @@ int main(int argc, char** argv) {
           {"notify", {"updates with a subscriber on every twin", run_notify}},
           {"series", {"bytes and time per point of history, on real series", run_series}},
           {"store", {"updates through the store's log alone, by durability", run_store}},
+          {"query", {"type and range: rate, and latency of one client", run_query}},
+          {"memory", {"resident bytes per twin at 10,000, 100,000, ... twins", run_memory}},
+          {"raw-caf", {"create, update and notify of one plain CAF actor per twin", run_raw_caf}},
       };
   for (const auto& [name, bench] : benches) {
     auto* sub = app.add_subcommand(name, bench.first);
@@ -50,6 +53,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& wrong) {
     return app.exit(wrong) == 0 ? 0 : 2;
   }
+  asked.clients_given = asked.clients;
   if (asked.clients == 0)
     asked.clients = gemel::core_count();
   return benches.at(app.get_subcommands().front()->get_name()).second(asked);

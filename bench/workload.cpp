@@ -40,8 +40,7 @@ std::unique_ptr<node> start_node(const options& asked) {
 
 namespace {
 
-constexpr std::uint64_t machines_per_building = 100;
-constexpr std::uint64_t buildings_per_frame = 10;
+constexpr std::uint64_t buildings_per_frame = 3;
 
 void add_building(std::vector<new_twin>& twins, std::uint64_t building, std::uint64_t end) {
   auto parent = fmt::format("building-{:05}", building);
@@ -65,9 +64,21 @@ void add_building(std::vector<new_twin>& twins, std::uint64_t building, std::uin
 
 } // namespace
 
+std::vector<std::string> machine_ids(const options& asked) {
+  std::vector<std::string> ids;
+  ids.reserve(asked.twins);
+  for (std::uint64_t i = 0; i < asked.twins; ++i)
+    ids.push_back(machine_id(i));
+  return ids;
+}
+
 double create_all(node& in, const options& asked) {
-  auto buildings = (asked.twins + machines_per_building - 1) / machines_per_building;
-  std::atomic<std::uint64_t> next_building{0};
+  return create_range(in, asked, 0, asked.twins);
+}
+
+double create_range(node& in, const options& asked, std::uint64_t from, std::uint64_t to) {
+  auto buildings = (to + machines_per_building - 1) / machines_per_building;
+  std::atomic<std::uint64_t> next_building{from / machines_per_building};
   std::atomic<std::uint64_t> failed{0};
   auto began = now_seconds();
   auto work = [&] {
@@ -78,7 +89,7 @@ double create_all(node& in, const options& asked) {
         return;
       twins.clear();
       for (auto b = first; b < std::min(first + buildings_per_frame, buildings); ++b)
-        add_building(twins, b, asked.twins);
+        add_building(twins, b, to);
       auto made = in.create(twins);
       if (!made || !made->failures.empty())
         failed.fetch_add(1);

@@ -18,6 +18,8 @@ struct options {
   std::uint32_t batch = 1'000;
   /// Threads that make load; 0: one per core.
   unsigned clients = 0;
+  /// The same as it was asked for.
+  unsigned clients_given = 0;
   /// Worker threads of the node; 0: one per core.
   unsigned workers = 0;
   std::uint64_t seed = 1;
@@ -55,8 +57,17 @@ private:
 /// A node as the options ask for it.
 std::unique_ptr<node> start_node(const options& asked);
 
-/// Makes all machines and their buildings from `clients` threads. @returns seconds taken.
+/// Makes the machines `from` to before `to` and their buildings from `clients` threads. `from` is
+/// the first of a building. @returns seconds taken.
+double create_range(node& in, const options& asked, std::uint64_t from, std::uint64_t to);
+
+/// All of them.
 double create_all(node& in, const options& asked);
+
+/// The ids of all machines.
+std::vector<std::string> machine_ids(const options& asked);
+
+inline constexpr std::uint64_t machines_per_building = 100;
 
 /// A frame of `asked.batch` updates of random machines: temperature 60 + 25.25 u, so that 1 % are
 /// above 85, and vibration.
@@ -76,5 +87,8 @@ int run_update_latency(const options& asked);
 int run_notify(const options& asked);
 int run_series(const options& asked);
 int run_store(const options& asked);
+int run_query(const options& asked);
+int run_memory(const options& asked);
+int run_raw_caf(const options& asked);
 
 } // namespace gemel::bench
