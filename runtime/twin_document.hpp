@@ -14,8 +14,10 @@
 ///     {"id": "m1", "type": "machine", "parent": "hall-1", "properties": {"temperature": 20.5}}
 ///
 /// one per line (`.jsonl`), or one object or a list of them (`.json`). Only `type` is required;
-/// without `id` the node makes one. `placement` is a fifth field, for twins that shall share a
-/// shard. Values are written as `value_from_json` reads them.
+/// without `id` the node makes one, and a `parent` of null is none. `placement` is a fifth field,
+/// for twins that shall share a shard. What a node tells of a twin besides (`path`, `version`,
+/// `state`, `updated_at`, `has_children`, `rollups`, `stamps`) may stand there too, and is not
+/// read. Values are written as `value_from_json` reads them.
 namespace gemel {
 
 /// Bytes of one line of a `.jsonl` file: as much as one frame may carry.

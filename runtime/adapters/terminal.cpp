@@ -38,7 +38,7 @@ std::size_t columns_of_environment() {
 } // namespace
 
 terminal::terminal()
-    : out_is_terminal_{::isatty(STDOUT_FILENO) == 1},
+    : in_is_terminal_{::isatty(STDIN_FILENO) == 1}, out_is_terminal_{::isatty(STDOUT_FILENO) == 1},
       err_is_terminal_{::isatty(STDERR_FILENO) == 1}, is_utf8_{locale_is_utf8()} {
   static_cast<void>(
       std::setvbuf(stdout, nullptr, out_is_terminal_ ? _IOLBF : _IOFBF, buffer_bytes));

@@ -29,6 +29,8 @@ public:
   /// is. 0: it is none, and nothing needs to fit.
   std::size_t width() const;
   bool out_is_terminal() const noexcept { return out_is_terminal_; }
+  /// Whether a person can answer.
+  bool in_is_terminal() const noexcept { return in_is_terminal_; }
   bool err_is_terminal() const noexcept { return err_is_terminal_; }
   /// Whether the locale of the environment is one of UTF-8.
   bool is_utf8() const noexcept { return is_utf8_; }
@@ -37,6 +39,7 @@ private:
   void note_failure();
 
   std::mutex mutex_;
+  bool in_is_terminal_;
   bool out_is_terminal_;
   bool err_is_terminal_;
   bool is_utf8_;

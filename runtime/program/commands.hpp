@@ -20,6 +20,12 @@ void add_tree_command(CLI::App& twin, program_context& context);
 /// `twin watch`.
 void add_watch_command(CLI::App& twin, program_context& context);
 
+/// `bulk` with `create update delete emit export`.
+void add_bulk_commands(CLI::App& root, program_context& context);
+
+/// `bulk export`.
+void add_export_command(CLI::App& bulk, program_context& context);
+
 /// `query`.
 void add_query_command(CLI::App& root, program_context& context);
 

@@ -20,4 +20,11 @@ result<bool> read_pages(twin_api& from, query_request asked, std::uint64_t limit
   }
 }
 
+bool lies_under(const twin_record& twin, std::string_view ancestor) {
+  if (ancestor.empty())
+    return true;
+  auto found = twin.path.find('/' + std::string{ancestor} + '/');
+  return found != std::string::npos;
+}
+
 } // namespace gemel

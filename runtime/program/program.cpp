@@ -83,6 +83,7 @@ void add_commands(CLI::App& root, program_context& context) {
   add_list_command(*twin, context);
   add_tree_command(*twin, context);
   add_watch_command(*twin, context);
+  add_bulk_commands(root, context);
   add_query_command(root, context);
   add_stats_command(root, context);
   add_store_commands(root, context);

@@ -2,7 +2,6 @@
 #include "runtime/program/assignment.hpp"
 #include "runtime/program/commands.hpp"
 #include "runtime/program/display.hpp"
-#include "runtime/program/import.hpp"
 #include "runtime/program/json_text.hpp"
 #include "runtime/program/twin_text.hpp"
 
@@ -17,12 +16,12 @@ namespace {
 struct create_arguments {
   new_twin twin;
   std::vector<std::string> properties;
-  std::string from;
 };
 
-int create_one(const program_context& context, create_arguments& asked) {
+int run_create(const program_context& context, create_arguments& asked) {
   if (asked.twin.type.empty())
-    return refuse_usage(context, "--type is required (or --from FILE)");
+    return refuse_usage(context,
+                        "--type is required; for many twins at once see gemel bulk create");
   auto set = parse_assignments(asked.properties);
   if (!set) {
     refuse(context, set.error());
@@ -40,19 +39,9 @@ int create_one(const program_context& context, create_arguments& asked) {
   return exit_ok;
 }
 
-int run_create(const program_context& context, create_arguments& asked) {
-  if (asked.from.empty())
-    return create_one(context, asked);
-  const auto& twin = asked.twin;
-  if (!asked.properties.empty() || !twin.id.empty() || !twin.type.empty() || !twin.parent.empty()
-      || !twin.placement.empty())
-    return refuse_usage(context, "--from takes all from the file: no other option goes with it");
-  return import_twins(context, asked.from);
-}
-
 void add_create_command(CLI::App& twin, program_context& context) {
   auto asked = std::make_shared<create_arguments>();
-  auto* command = twin.add_subcommand("create", "Create a twin, or all of a file; prints the id");
+  auto* command = twin.add_subcommand("create", "Create a twin; prints its id");
   command->add_option("PROPERTY", asked->properties, "PROP=VALUE; VALUE is JSON, else a text")
       ->type_name("");
   command->add_option("--id", asked->twin.id, "Its id; without one the node makes a UUID")
@@ -62,16 +51,11 @@ void add_create_command(CLI::App& twin, program_context& context) {
       ->type_name("ID");
   command->add_option("--placement", asked->twin.placement, "Twins of one key share a shard")
       ->type_name("KEY");
-  command->add_option("--from", asked->from, "Twins as JSON or JSON lines; - is the input")
-      ->type_name("FILE");
   add_link_options(*command, context);
   command->footer("Examples:\n"
                   "  gemel twin create --id hall-3 --type hall name=\"Hall 3\"\n"
                   "  gemel twin create --type machine --parent hall-3 temperature=68.5 on=true\n"
-                  "  gemel twin create --from twins.jsonl\n"
-                  "A line of twins.jsonl:\n"
-                  "  {\"id\": \"m1\", \"type\": \"machine\", \"parent\": \"hall-3\", "
-                  "\"properties\": {\"temperature\": 20.5}}");
+                  "For many twins at once see gemel bulk create.");
   command->callback([&context, asked] {
     context.action = [&context, asked] { return run_create(context, *asked); };
   });

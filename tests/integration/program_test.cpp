@@ -240,7 +240,7 @@ TEST_CASE("a list goes over all pages", "[integration][runtime][program]") {
   std::string twins;
   for (int i = 0; i < 2'500; ++i)
     twins += "{\"id\": \"t" + std::to_string(10'000 + i) + "\", \"type\": \"t\"}\n";
-  auto made = node.ask({"twin", "create", "--from", "-"}, twins);
+  auto made = node.ask({"bulk", "create", "-"}, twins);
   CHECK(made.exit_code == 0);
   CHECK(made.out == "created 2,500 twins\n");
   auto lines = lines_of(node.tell({"twin", "list", "--all"}));
@@ -350,34 +350,33 @@ TEST_CASE("twins come from files of both kinds and from a pipe",
                                       "\"hall\", \"properties\": {\"t\": 1}}\n"};
   temporary_file list{"twins.json", "[\n  {\"id\": \"m2\", \"type\": \"machine\", \"parent\": "
                                     "\"hall\"},\n  {\"type\": \"machine\"}\n]\n"};
-  CHECK(node.tell({"twin", "create", "--from", lines.path()}) == "created 2 twins\n");
-  CHECK(node.tell({"twin", "create", "--from", list.path()}) == "created 2 twins\n");
-  auto pretty = node.ask({"twin", "create", "--from", "-", "--json"},
+  CHECK(node.tell({"bulk", "create", lines.path()}) == "created 2 twins\n");
+  CHECK(node.tell({"bulk", "create", list.path()}) == "created 2 twins\n");
+  auto pretty = node.ask({"bulk", "create", "-", "--json"},
                          "{\n  \"id\": \"m3\",\n  \"type\": \"machine\"\n}\n");
   CHECK(*value_from_json(pretty.out)->find("created") == value{1});
   CHECK(node.tell({"query", "--count"}) == "5\n");
 }
 
-TEST_CASE("a file with faults creates nothing and tells them all",
+TEST_CASE("a file with faults creates nothing if it is checked first",
           "[integration][runtime][program]") {
   running_node node;
   temporary_file lines{"bad.jsonl", "{\"id\": \"a\", \"type\": \"t\"}\n"
                                     "{\"id\": \"b\", \"typ\": \"t\"}\n"
                                     "{\"id\": \"c\", \"type\": \"t\"\n"
                                     "{\"id\": \"d/e\", \"type\": \"t\"}\n"};
-  auto what = node.ask({"twin", "create", "--from", lines.path()});
+  auto what = node.ask({"bulk", "create", lines.path(), "--check-first"});
   CHECK(what.exit_code == 2);
   CHECK(has(what.err, lines.path() + ":2:"));
   CHECK(has(what.err, lines.path() + ":3:"));
   CHECK(has(what.err, lines.path() + ":4:"));
-  CHECK(has(what.out, "created 0 twins"));
+  CHECK(has(what.out, "would create 0 twins"));
   CHECK(node.tell({"query", "--count"}) == "0\n");
-  auto piped = node.ask({"twin", "create", "--from", "-"},
-                        "{\"id\": \"a\", \"type\": \"t\"}\n{\"id\": 7}\n");
+  auto piped = node.ask({"bulk", "create", "-"}, "{\"id\": \"a\", \"type\": \"t\"}\n{\"id\": 7}\n");
   CHECK(piped.exit_code == 2);
   CHECK(has(piped.err, "standard input:2:"));
   CHECK(node.tell({"query", "--count"}) == "1\n");
-  auto absent = node.ask({"twin", "create", "--from", lines.path() + ".absent"});
+  auto absent = node.ask({"bulk", "create", lines.path() + ".absent"});
   CHECK(absent.exit_code != 0);
   CHECK(has(absent.err, "gemel: io_failed: " + lines.path() + ".absent: "));
 }
@@ -389,11 +388,11 @@ TEST_CASE("twins that the node refuses are told with their place",
                                       "{\"id\": \"b\", \"type\": \"t\", \"parent\": \"nowhere\"}\n"
                                       "{\"id\": \"c\", \"type\": \"t\"}\n"};
   node.tell({"twin", "create", "--id", "c", "--type", "t"});
-  auto what = node.ask({"twin", "create", "--from", lines.path()});
-  CHECK(what.exit_code == 1);
+  auto what = node.ask({"bulk", "create", lines.path()});
+  CHECK(what.exit_code == 2);
   CHECK(has(what.err, lines.path() + ":2:1: twin_not_found: "));
   CHECK(has(what.err, lines.path() + ":3:1: twin_exists: "));
-  CHECK(what.out == "created 1 twin, 2 refused\n");
+  CHECK(what.out == "created 1 twin, 2 failed\n");
 }
 
 TEST_CASE("wrong usage is refused by name with exit code 2", "[integration][runtime][program]") {
@@ -412,7 +411,11 @@ TEST_CASE("wrong usage is refused by name with exit code 2", "[integration][runt
       {{"twin", "get"}, "ID is required"},
       {{"twin", "create", "a=1"}, "--type is required"},
       {{"twin", "create", "--type", "t", "temperature"}, "expected PROP=VALUE"},
-      {{"twin", "create", "--from", "x", "--type", "t"}, "--from takes all from the file"},
+      {{"bulk", "create"}, "FILE is required"},
+      {{"bulk", "delete", "x", "--type", "t"}, "either a FILE or a query"},
+      {{"bulk", "update", "--type", "t"}, "nothing to change"},
+      {{"bulk", "create", "x", "--retry", "soon"}, "--retry: 'soon' is not a duration"},
+      {{"bulk", "create", "-", "--resume"}, "--resume needs a file"},
       {{"twin", "update", "m1"}, "nothing to change"},
       {{"twin", "update", "m1", "a=1", "a=2"}, "property 'a' stands twice"},
       {{"twin", "delete", "m1", "--children", "keep"}, "--children"},
@@ -535,7 +538,7 @@ TEST_CASE("a reader that goes away ends the program quietly", "[integration][run
   for (int i = 0; i < 5'000; ++i)
     twins +=
         "{\"type\": \"machine\", \"properties\": {\"note\": \"" + std::string(200, 'x') + "\"}}\n";
-  REQUIRE(node.ask({"twin", "create", "--from", "-"}, twins).exit_code == 0);
+  REQUIRE(node.ask({"bulk", "create", "-"}, twins).exit_code == 0);
   auto what = run({"sh", "-c", "\"$0\" twin list --all --json | head -n 1", program}, {},
                   node.environment());
   CHECK(lines_of(what.out).size() == 1);
