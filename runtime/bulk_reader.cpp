@@ -20,6 +20,12 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
+// Whether the line is an id in quotes, of twins to delete; `"id"` alone is a CSV header.
+bool is_quoted_id(std::string_view line) {
+  auto content = value_from_json(line);
+  return content && content->is_text() && content->as_text() != "id";
+}
+
 } // namespace
 
 std::string_view to_string(bulk_format format) noexcept {
@@ -61,7 +67,7 @@ void bulk_reader::choose(bulk_format format) {
 }
 
 // The first line that is not blank tells: a list, or an object that only begins there, is JSON;
-// objects and texts are lines; all else is a CSV header.
+// objects and quoted ids are lines; all else is a CSV header.
 void bulk_reader::find_format() {
   std::string_view text{held_};
   if (text.starts_with("\xef\xbb\xbf"))
@@ -70,7 +76,7 @@ void bulk_reader::find_format() {
   auto line = text.substr(0, text.find('\n'));
   if (text.starts_with('[') || (text.starts_with('{') && is_blank(line.substr(1))))
     choose(bulk_format::json);
-  else if (text.starts_with('{') || text.starts_with("\"\"") || text.empty())
+  else if (text.starts_with('{') || text.empty() || is_quoted_id(line))
     choose(bulk_format::ndjson);
   else
     choose(bulk_format::csv);

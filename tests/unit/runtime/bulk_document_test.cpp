@@ -168,6 +168,10 @@ TEST_CASE("the format is told by how a text begins", "[unit][runtime]") {
       CHECK(id_of(entries[1].item.what) == "b");
     }
   }
+  auto ids = read_all({.action = bulk_action::remove}, "\"a\"\n\"b\"\n");
+  REQUIRE(ids.size() == 2);
+  CHECK(id_of(ids[1].item.what) == "b");
+  CHECK(read_all({.action = bulk_action::remove}, "\"id\"\na\n").size() == 1);
   CHECK(read_all({}, "").empty());
   CHECK(read_all({}, " \n ").empty());
 }
