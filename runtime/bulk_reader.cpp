@@ -1,6 +1,7 @@
 #include "runtime/bulk_reader.hpp"
 
 #include "runtime/bulk_document.hpp"
+#include "runtime/detail/fast_twin.hpp"
 
 #include <algorithm>
 #include <array>
@@ -51,8 +52,22 @@ std::optional<bulk_format> bulk_format_of(std::string_view file_name) noexcept {
 
 bulk_reader::bulk_reader(options wanted, sink take)
     : wanted_{std::move(wanted)}, take_{std::move(take)} {
+  if (wanted_.action == bulk_action::create)
+    fast_ = std::make_unique<detail::fast_twin_reader>();
   if (wanted_.format)
     choose(*wanted_.format);
+}
+
+bulk_reader::~bulk_reader() = default;
+
+bool bulk_reader::read_fast(std::string_view text, bulk_content& made) {
+  if (!fast_)
+    return false;
+  new_twin twin;
+  if (!fast_->read(text, twin))
+    return false;
+  made = std::move(twin);
+  return true;
 }
 
 void bulk_reader::choose(bulk_format format) {
@@ -136,7 +151,7 @@ void bulk_reader::take_text(const text_record& found) {
                     {},
                     "an item of " + std::to_string(found.bytes_too_long) + " bytes",
                     "at most " + std::to_string(bulk_record_bytes_max) + " bytes are allowed"}};
-  else
+  else if (!read_fast(found.text, made.item.what))
     made.faults = read_bulk_record(wanted_.action, found.text, where, wanted_.file, made.item.what);
   give(std::move(made), found.offset, found.end, where);
 }

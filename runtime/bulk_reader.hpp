@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,10 @@ struct bulk_entry {
   bool is_fatal = false;
 };
 
+namespace detail {
+class fast_twin_reader;
+} // namespace detail
+
 /// Reads items as the bytes of a file come, holding one at a time.
 class bulk_reader {
 public:
@@ -48,6 +53,9 @@ public:
   };
 
   bulk_reader(options wanted, sink take);
+  ~bulk_reader();
+  bulk_reader(const bulk_reader&) = delete;
+  bulk_reader& operator=(const bulk_reader&) = delete;
 
   void push(std::string_view chunk);
   void finish();
@@ -56,13 +64,15 @@ private:
   void choose(bulk_format format);
   void find_format();
   void take_text(const text_record& found);
+  bool read_fast(std::string_view text, bulk_content& made);
   void take_csv(const csv_record& found);
   void give(bulk_entry made, std::uint64_t offset, std::uint64_t end, text_place where);
 
   options wanted_;
   sink take_;
   std::variant<std::monostate, line_splitter, json_splitter, csv_reader> splitter_;
-  std::string held_; // until the format is known
+  std::string held_;                               // until the format is known
+  std::unique_ptr<detail::fast_twin_reader> fast_; // of create
   std::uint64_t items_ = 0;
   std::optional<csv_columns> columns_;
   bool is_over_ = false; // after a fatal fault

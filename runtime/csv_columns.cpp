@@ -260,6 +260,9 @@ fault_list csv_columns::read(const csv_record& record, std::string_view file,
       report(field.where, columns_[i].key, taken.error().code,
              (columns_[i].key.empty() ? "" : columns_[i].key + ": ") + taken.error().context);
   }
+  // In the order of JSON's twins, so that both share the list of their keys.
+  std::sort(read.properties.begin(), read.properties.end(),
+            [](const property& left, const property& right) { return left.key < right.key; });
   auto need = [&](const std::string& content, const char* name) {
     if (content.empty() && faults.empty())
       report({record.line, 1}, {}, errc::missing_field, "'" + std::string{name} + "' is empty");

@@ -124,12 +124,12 @@ TEST_CASE("CSV columns become fields and typed properties", "[unit][runtime]") {
   REQUIRE(entries.size() == 2);
   const auto& first = std::get<new_twin>(entries[0].item.what);
   CHECK(first.parent == "h");
-  CHECK(first.properties[0] == property{"t", value{20.5}});
-  CHECK(first.properties[1] == property{"serial", value{"007"}});
+  CHECK(first.properties[0] == property{"a:b", value{7}});
+  CHECK(first.properties[1] == property{"on", value{true}});
   CHECK(first.properties[2].content.is_bytes());
-  CHECK(first.properties[3] == property{"type", value{"x"}});
-  CHECK(first.properties[4] == property{"on", value{true}});
-  CHECK(first.properties[5] == property{"a:b", value{7}});
+  CHECK(first.properties[3] == property{"serial", value{"007"}});
+  CHECK(first.properties[4] == property{"t", value{20.5}});
+  CHECK(first.properties[5] == property{"type", value{"x"}});
   CHECK(first.properties.size() == 6);
   const auto& second = std::get<new_twin>(entries[1].item.what);
   CHECK(second.properties == properties{{"t", value{value_list{value{1}, value{2}}}}});
