@@ -6,13 +6,14 @@ namespace gemel {
 
 twin_binder::twin_binder(const expression& of, symbol_cache& keys) : keys_{keys} {
   using enum source;
-  constexpr std::array<std::pair<std::string_view, source>, 6> names = {{
+  constexpr std::array<std::pair<std::string_view, source>, 7> names = {{
       {"twin_id", id},
       {"twin_type", type},
       {"parent_id", parent},
       {"twin_version", version},
       {"twin_lifecycle", lifecycle},
       {"updated_at", updated_at},
+      {"rollup", rollup},
   }};
   for (const auto& wanted : of.references()) {
     auto& b = bindings_.emplace_back();
@@ -60,9 +61,30 @@ value twin_binder::metadata(const binding& b, const twin_row& row,
     return unix_ms(row.updated) * 1'000;
   case source::model:
     return b.name == about.type;
+  case source::rollup:
+    return rollups(about);
   default:
     return {};
   }
+}
+
+value twin_binder::rollups(const twin_metadata& about) const {
+  if (about.rollups == nullptr)
+    return {};
+  std::vector<map_member> made;
+  for (auto key : *about.rollups) {
+    const auto* known = about.below != nullptr ? gemel::find(*about.below, key) : nullptr;
+    std::vector<map_member> parts;
+    parts.push_back({"count", known != nullptr ? known->count : 0});
+    parts.push_back({"sum", known != nullptr ? known->sum.round() : 0.0});
+    if (known != nullptr && known->count > 0) {
+      parts.push_back({"avg", *known->mean()});
+      parts.push_back({"min", known->min});
+      parts.push_back({"max", known->max});
+    }
+    made.push_back({std::string{keys_.text(key)}, value{std::move(parts)}});
+  }
+  return value{std::move(made)};
 }
 
 std::span<const value* const> twin_binder::bind(const twin_row& row, const twin_metadata& about) {

@@ -2,6 +2,7 @@
 
 #include "actors/twin.hpp"
 #include "registry/expression.hpp"
+#include "registry/rollup.hpp"
 
 #include <array>
 #include <cstdint>
@@ -15,12 +16,16 @@ namespace gemel {
 struct twin_metadata {
   std::string_view type;
   std::string_view parent;
+  /// What its type keeps roll-ups of; null: nothing.
+  const std::vector<key_id>* rollups = nullptr;
+  /// What is known of the twins below it; null: nothing.
+  const rollup_list* below = nullptr;
 };
 
 /// Binds the references of one expression to the rows of one cell. Names that are no properties:
-/// `twin_id`, `twin_type`, `parent_id`, `twin_version`, `twin_lifecycle` (its name) and
-/// `updated_at` (microseconds since 1970 UTC); they win over properties of the same name. Not
-/// thread-safe; the slots found are remembered for as long as rows have one shape.
+/// `twin_id`, `twin_type`, `parent_id`, `twin_version`, `twin_lifecycle` (its name),
+/// `updated_at` (microseconds since 1970 UTC) and `rollup` (a map by property of maps with `count`,
+/// `sum`, `avg`, `min`, `max`); they win over properties of the same name. Not thread-safe; the slots found are remembered for as long as rows have one shape.
 class twin_binder {
 public:
   twin_binder(const expression& of, symbol_cache& keys);
@@ -37,6 +42,7 @@ private:
     version,
     lifecycle,
     updated_at,
+    rollup,
     model,
     nowhere,
   };
@@ -50,6 +56,7 @@ private:
   };
 
   void find_slots(const shape* layout);
+  value rollups(const twin_metadata& about) const;
   value metadata(const binding& b, const twin_row& row, const twin_metadata& about) const;
 
   symbol_cache& keys_;

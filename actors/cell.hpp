@@ -23,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -49,6 +50,8 @@ struct supervision_table {
   const supervision_policy& of(std::string_view parent_type) const;
 };
 
+class cell;
+
 /// What all cells of a node share. Outlives them.
 struct cell_environment {
   gemel::symbols& symbols;
@@ -62,6 +65,8 @@ struct cell_environment {
   cell_limits limits;
   /// Sends a control message to a cell of this node.
   std::function<void(cell_id, frame)> send;
+  /// Runs a job in a cell of this node, ahead of its data.
+  std::function<void(cell_id, std::function<void(cell&, const moment&)>)> run_in{};
 };
 
 /// Counts of one cell; see `node` for their names and meanings.
@@ -112,6 +117,9 @@ public:
   /// Takes back what `flush` threw at: the subscribers of those events hear that they missed them.
   void drop_lane() noexcept;
 
+  /// Behind `flush`: sends what is new in the roll-ups of this cell's groups up the tree.
+  void send_rollups();
+
   // ---- what jobs use ------------------------------------------------------------------------
 
   struct scan_request {
@@ -131,6 +139,9 @@ public:
 
   /// The row's twin with all its properties.
   twin_record record(std::uint32_t index) const;
+
+  /// What the twin's type asks to know of all twins below it.
+  std::vector<rollup_record> rollups(const twin_row& row) const;
 
   /// One of a subscription's twins: its place in the request's ids, and its row.
   struct watched_row {
@@ -281,6 +292,28 @@ private:
   cell_id group_cell(std::string_view parent, const twin_row& row) const;
   void tell_group(std::uint32_t index, void (*say)(wire::Control::Builder));
 
+  // ---- roll-ups (cell_rollup.cpp) ----
+  std::vector<key_id> rollups_asked(const twin_row& row) const;
+  const std::vector<key_id>* rollups_of(type_id type) const;
+  void learn_rollups(type_id type);
+  void write_rollups(wire::Opened::Builder to, const twin_row& row) const;
+  void ask_rollups(std::uint32_t group, capnp::List<std::uint32_t>::Reader asked);
+  void drop_rollup(hierarchy_group& g);
+  void list_rollup(std::uint32_t group);
+  const rollup_list* below(const twin_row& row) const;
+  void count_child(std::uint32_t index, bool enters);
+  // Must be called before a property of a row is changed; null: it is not there.
+  void count_change(const twin_row& row, key_id key, const value* before, const value* after) {
+    if (rolled_groups_ > 0 && row.group != twin_row::none) [[unlikely]]
+      count_change_in_group(row, key, before, after);
+  }
+  void count_change_in_group(const twin_row& row, key_id key, const value* before,
+                             const value* after);
+  void set_below(const twin_row& row, rollup_list fresh);
+  void take_rollups(cell_id from, std::vector<rollup_delivery>&& deliveries);
+  void send_rollup(std::uint32_t group, std::map<cell_id, std::vector<rollup_delivery>>& out,
+                   std::vector<std::uint32_t>& later);
+
   // ---- supervision (cell_supervise.cpp) ----
   void start_behavior(std::uint32_t index, const moment& now);
   bool try_start(std::uint32_t index, const moment& now, std::string& why);
@@ -330,6 +363,17 @@ private:
   std::vector<std::unique_ptr<hierarchy_group>> groups_;
   std::vector<std::uint32_t> free_groups_;
   std::unordered_map<std::string, std::uint32_t> group_of_parent_;
+  // Groups that keep roll-ups.
+  std::size_t rolled_groups_ = 0;
+  // By type, for those whose model asks for any.
+  boost::unordered_flat_map<std::uint32_t, std::vector<key_id>> type_rollups_;
+  // What is known of all twins below a row.
+  boost::unordered_flat_map<const twin_row*, rollup_list> below_;
+  // Groups that have something new to tell, and parents whose groups keep no roll-ups any more.
+  std::vector<std::uint32_t> new_rollups_;
+  std::vector<std::string> ended_rollups_;
+  // Cells that have not taken yet what they were sent.
+  std::set<cell_id> rollups_under_way_;
   std::size_t parked_creates_ = 0;
   // Twins whose own creates are parked here, with the `open` messages that ask for them already: in
   // one batch a child may be as early as its parent, which waits for the grandparent's cell. By id

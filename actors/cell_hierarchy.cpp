@@ -121,6 +121,7 @@ void cell::answer_open(const frame& message) {
     row.set(twin_row::has_group);
     opened.setPath(path_of(row));
     opened.setDepth(depth_of(row));
+    write_rollups(opened, row);
     auto type = world_.symbols.text(row.layout->type());
     set_text(opened.initType(static_cast<unsigned>(type.size())), type);
   });
@@ -162,6 +163,7 @@ void cell::group_opened(wire::Control::Reader control, const moment& now) {
     g.depth = opened.getDepth();
     g.policy = world_.supervision.of(text_of(opened.getType()));
     g.address = world_.addresses.make(self_, twin_row::none);
+    ask_rollups(index, opened.getRollups());
   }
   auto parked = std::exchange(g.parked, {});
   parked_creates_ -= parked.size();
@@ -227,6 +229,7 @@ void cell::tell_moved(std::uint32_t index) {
                 auto moved = c.initMoved();
                 moved.setPath(path_of(row));
                 moved.setDepth(depth_of(row));
+                write_rollups(moved, row);
               }));
 }
 
@@ -234,6 +237,7 @@ void cell::group_moved(std::uint32_t group, wire::Opened::Reader to) {
   auto& g = *groups_[group];
   g.path = text_of(to.getPath());
   g.depth = to.getDepth();
+  ask_rollups(group, to.getRollups());
   for (auto i = g.first; i != twin_row::none; i = row_at(i).next)
     tell_moved(i);
 }
@@ -278,6 +282,7 @@ void cell::drop_group(std::uint32_t group) {
   auto& g = groups_[group];
   if (g->address != nullptr)
     world_.addresses.end(g->address);
+  drop_rollup(*g);
   group_of_parent_.erase(g->parent);
   g.reset();
   free_groups_.push_back(group);
@@ -301,12 +306,14 @@ void cell::link_child(std::uint32_t group, std::uint32_t index) {
     g.first = index;
   g.last = index;
   ++g.count;
+  count_child(index, true);
 }
 
 void cell::unlink_child(std::uint32_t index) {
   auto& row = row_at(index);
   if (row.group == twin_row::none)
     return;
+  count_child(index, false);
   auto& g = *groups_[row.group];
   (row.previous != twin_row::none ? row_at(row.previous).next : g.first) = row.next;
   (row.next != twin_row::none ? row_at(row.next).previous : g.last) = row.previous;

@@ -40,9 +40,15 @@ void cell::scan(const scan_request& asked, const std::function<void(std::uint32_
 }
 
 twin_metadata cell::about(const twin_row& row) const {
-  return {types_.text(row.layout->type()), row.group != twin_row::none
-                                               ? std::string_view{groups_[row.group]->parent}
-                                               : std::string_view{}};
+  twin_metadata known;
+  known.type = types_.text(row.layout->type());
+  if (row.group != twin_row::none)
+    known.parent = groups_[row.group]->parent;
+  if (!type_rollups_.empty()) {
+    known.rollups = rollups_of(row.layout->type());
+    known.below = below(row);
+  }
+  return known;
 }
 
 std::string cell::path_of(const twin_row& row) const {
@@ -66,6 +72,7 @@ twin_record cell::record(std::uint32_t index) const {
     auto key = keys_.text(row.layout->keys()[slot]);
     made.properties.push_back({std::string{key}, row.slots[slot].content});
   }
+  made.rollups = rollups(row);
   return made;
 }
 

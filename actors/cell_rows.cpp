@@ -16,6 +16,7 @@ std::uint32_t cell::take_row() {
 void cell::free_row(std::uint32_t index) {
   auto& row = row_at(index);
   delete[] row.slots;
+  below_.erase(&row);
   row = twin_row{};
   free_rows_.push_back(index);
 }
@@ -36,6 +37,7 @@ void cell::set_layout(twin_row& row, const shape* layout) {
 cell::type_entry& cell::type_at(type_id type) {
   auto [i, is_new] = type_entries_.try_emplace(static_cast<std::uint32_t>(type));
   if (is_new) {
+    learn_rollups(type);
     auto behaves = world_.behaviors.find(std::string{world_.symbols.text(type)});
     if (behaves != world_.behaviors.end())
       i->second.factory = &behaves->second;

@@ -201,6 +201,7 @@ dot cell::next_dot(const twin_row& row) {
 void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time at) {
   auto slot = row.layout->find(key);
   if (slot == shape::no_slot) {
+    count_change(row, key, nullptr, &content);
     slot = static_cast<std::uint32_t>(row.layout->size());
     set_layout(row, shapes_.with(row.layout, key));
     if (keep_changes_)
@@ -209,6 +210,7 @@ void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time 
     auto& held = row.slots[slot].content;
     if (held == content)
       return;
+    count_change(row, key, &held, &content);
     if (keep_changes_)
       lane_changes_.push_back({key, held, content});
   }
@@ -221,6 +223,7 @@ void cell::unset_property(twin_row& row, key_id key) {
   auto slot = row.layout->find(key);
   if (slot == shape::no_slot)
     return;
+  count_change(row, key, &row.slots[slot].content, nullptr);
   if (keep_changes_)
     lane_changes_.push_back({key, row.slots[slot].content, {}});
   set_layout(row, shapes_.without(row.layout, slot));
@@ -237,10 +240,14 @@ void cell::save(const twin_row& row) {
 }
 
 void cell::restore(twin_row& row) {
+  for (std::size_t i = 0; i < row.layout->size(); ++i)
+    count_change(row, row.layout->keys()[i], &row.slots[i].content, nullptr);
   if (row.layout != saved_.layout)
     set_layout(row, saved_.layout);
   for (std::size_t i = 0; i < saved_.slots.size(); ++i)
     row.slots[i] = saved_.slots[i];
+  for (std::size_t i = 0; i < row.layout->size(); ++i)
+    count_change(row, row.layout->keys()[i], nullptr, &row.slots[i].content);
   row.version = saved_.version;
   row.updated = saved_.updated;
   row.lifecycle = saved_.lifecycle;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include "actors/batch.hpp"
+#include "actors/group_rollup.hpp"
 #include "actors/supervision.hpp"
 #include "actors/twin.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +44,8 @@ struct hierarchy_group {
   std::uint32_t first = twin_row::none;
   std::uint32_t last = twin_row::none;
   std::uint32_t count = 0;
+  /// Null: none is asked for.
+  std::unique_ptr<group_rollup> rollup;
   std::vector<parked_create> parked;
   /// Of a delete in progress: who waits for this group to be gone.
   std::optional<std::uint64_t> closing_operation;

@@ -505,7 +505,7 @@ struct Control {
     stop @10 :Void;
     # The parent was stopped by its supervisor: its children are faulted.
     moved @11 :Opened;
-    # The parent has another place in the tree now: its new path and depth. No error, no type.
+    # The parent has another place in the tree now: path, depth and roll-ups. No error, no type.
   }
 }
 
@@ -518,4 +518,6 @@ struct Opened {
   # The parent's depth; a root has 1.
   type @3 :Text;
   # The parent's type, which chooses the supervision policy.
+  rollups @4 :List(UInt32);
+  # Numbers of the keys that the group is to keep roll-ups of, for its parent and all above it.
 }

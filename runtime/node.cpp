@@ -150,6 +150,10 @@ node::parts::parts(node_options wanted, model_table known)
                               [this](cell_id to, frame message) {
                                 runners[static_cast<std::size_t>(to)]->push_ordered(
                                     control_message{std::move(message)});
+                              },
+                              [this](cell_id to, auto job) {
+                                runners[static_cast<std::size_t>(to)]->push_control(
+                                    cell_job{std::move(job)});
                               }} {
 }
 

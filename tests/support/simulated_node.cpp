@@ -4,6 +4,7 @@
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <map>
 
@@ -42,6 +43,9 @@ simulated_node::simulated_node(options wanted)
              [this](cell_id to, frame message) {
                runners_[static_cast<std::size_t>(to)]->push_ordered(
                    control_message{std::move(message)});
+             },
+             [this](cell_id to, auto job) {
+               runners_[static_cast<std::size_t>(to)]->push_control(cell_job{std::move(job)});
              }} {
   std::vector<cell_runner*> cells;
   for (std::size_t i = 0; i < options_.cells; ++i) {
@@ -206,6 +210,7 @@ public:
       collect(i);
     for (const auto& [id, twin] : twins_)
       check_twin(id, twin);
+    check_rollups();
     check_sums();
     return std::move(faults_);
   }
@@ -275,6 +280,43 @@ private:
     if (above != twins_.end())
       expect(t.record.path == above->second.record.path + "/" + id,
              id + " has the path " + t.record.path);
+  }
+
+  // Every roll-up anew from the twins below, bit for bit.
+  void check_rollups() {
+    std::map<std::string, std::vector<std::string>> children;
+    for (const auto& [id, t] : twins_)
+      children[t.record.parent].push_back(id);
+    for (const auto& [id, t] : twins_) {
+      const auto* model = node_.models_.find(t.record.type);
+      auto asked = model != nullptr ? model->rollups : std::vector<std::string>{};
+      expect(t.record.rollups.size() == asked.size(), id + " has the wrong roll-ups");
+      for (std::size_t i = 0; i < asked.size() && i < t.record.rollups.size(); ++i) {
+        rollup anew;
+        add_below(id, asked[i], children, anew);
+        expect(same(t.record.rollups[i], asked[i], anew.summary()),
+               "the roll-up of " + asked[i] + " below " + id + " is wrong");
+      }
+    }
+  }
+
+  // Numbers only come in, so that the extremes are right at any time.
+  void add_below(const std::string& id, const std::string& key,
+                 const std::map<std::string, std::vector<std::string>>& children, rollup& sum) {
+    auto list = children.find(id);
+    if (list == children.end())
+      return;
+    for (const auto& child : list->second) {
+      sum.add(twins_.at(child).record.find(key));
+      add_below(child, key, children, sum);
+    }
+  }
+
+  static bool same(const rollup_record& kept, const std::string& key, const rollup_summary& anew) {
+    auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
+    return kept.property == key && kept.count == anew.count
+           && bits(kept.sum) == bits(anew.sum.round()) && bits(kept.min) == bits(anew.min)
+           && bits(kept.max) == bits(anew.max);
   }
 
   void check_sums() {
