@@ -25,7 +25,8 @@ struct twin_metadata {
 /// Binds the references of one expression to the rows of one cell. Names that are no properties:
 /// `twin_id`, `twin_type`, `parent_id`, `twin_version`, `twin_lifecycle` (its name),
 /// `updated_at` (microseconds since 1970 UTC) and `rollup` (a map by property of maps with `count`,
-/// `sum`, `avg`, `min`, `max`); they win over properties of the same name. Not thread-safe; the slots found are remembered for as long as rows have one shape.
+/// `sum`, `avg`, `min`, `max`); they win over properties of the same name. Not thread-safe; the
+/// slots found are remembered for as long as rows have one shape.
 class twin_binder {
 public:
   twin_binder(const expression& of, symbol_cache& keys);

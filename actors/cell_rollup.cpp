@@ -153,13 +153,13 @@ void cell::send_rollups() {
   new_rollups_ = std::move(later);
   for (auto& [to, deliveries] : out) {
     rollups_under_way_.insert(to);
-    world_.run_in(to, [from = self_, deliveries = std::move(deliveries)](
-                          cell& c, const moment&) mutable {
-      c.take_rollups(from, std::move(deliveries));
-      c.world_.run_in(from, [taker = c.self_](cell& sender, const moment&) {
-        sender.rollups_under_way_.erase(taker);
-      });
-    });
+    world_.run_in(
+        to, [from = self_, deliveries = std::move(deliveries)](cell& c, const moment&) mutable {
+          c.take_rollups(from, std::move(deliveries));
+          c.world_.run_in(from, [taker = c.self_](cell& sender, const moment&) {
+            sender.rollups_under_way_.erase(taker);
+          });
+        });
   }
 }
 

@@ -159,7 +159,7 @@ bool cell_runner::turn() {
   }
   read_clock();
   flush();
-  cell_.send_rollups();
+  static_cast<void>(contain([&] { cell_.send_rollups(); }));
   return done_ < taken_.size() || !inbox_.rest();
 }
 

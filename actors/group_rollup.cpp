@@ -13,8 +13,7 @@ const rollup_summary* below_of(const rollup_list* below, key_id key) {
 
 } // namespace
 
-group_rollup::group_rollup(std::vector<key_id> keys)
-    : keys_{std::move(keys)}, sums_(keys_.size()) {
+group_rollup::group_rollup(std::vector<key_id> keys) : keys_{std::move(keys)}, sums_(keys_.size()) {
   GEMEL_CHECK(!keys_.empty());
 }
 

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
           {"update", {"updates applied and acknowledged, in batches", run_update}},
           {"update-one", {"the same one by one, a frame each", run_update_one}},
           {"update-latency", {"submit to applied, open loop at half load", run_update_latency}},
+          {"rollup", {"a leaf's update applied to visible in its root's roll-up", run_rollup}},
           {"notify", {"updates with a subscriber on every twin", run_notify}},
           {"series", {"bytes and time per point of history, on real series", run_series}},
           {"store", {"updates through the store's log alone, by durability", run_store}},

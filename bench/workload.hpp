@@ -90,5 +90,6 @@ int run_store(const options& asked);
 int run_query(const options& asked);
 int run_memory(const options& asked);
 int run_raw_caf(const options& asked);
+int run_rollup(const options& asked);
 
 } // namespace gemel::bench

@@ -109,6 +109,9 @@ struct rollup_record {
   double sum = 0;
   double min = 0;
   double max = 0;
+
+  /// Not meaningful while `count` is 0, as `min` and `max`.
+  double mean() const noexcept { return sum / static_cast<double>(count); }
 };
 
 /// Which write a property's value came from.

@@ -10,8 +10,8 @@ namespace {
 std::optional<double> number_in(const value* content) {
   if (content == nullptr || !content->is_number())
     return std::nullopt;
-  auto number = content->is_integer() ? static_cast<double>(content->as_integer())
-                                      : content->as_real();
+  auto number =
+      content->is_integer() ? static_cast<double>(content->as_integer()) : content->as_real();
   // Of two zeros neither is the lesser one.
   return std::isnan(number) ? std::nullopt : std::optional{number + 0.0};
 }

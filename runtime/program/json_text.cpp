@@ -49,6 +49,19 @@ std::string properties_json(const properties& all) {
   return made.text();
 }
 
+// By the names that expressions use.
+std::string rollups_json(const std::vector<rollup_record>& all) {
+  json_object made;
+  for (const auto& one : all) {
+    json_object parts;
+    parts.add("count", one.count).add("sum", value{one.sum});
+    if (one.count > 0)
+      parts.add("avg", value{one.mean()}).add("min", value{one.min}).add("max", value{one.max});
+    made.add_json(one.property, parts.text());
+  }
+  return made.text();
+}
+
 std::string changes_json(const std::vector<property_change>& changes) {
   json_object made;
   for (const auto& change : changes)
@@ -82,8 +95,8 @@ std::string latency_json(const latency_record& latency) {
 } // namespace
 
 std::string twin_json(const twin_record& twin) {
-  return json_object{}
-      .add("id", value{twin.id})
+  json_object made;
+  made.add("id", value{twin.id})
       .add("type", value{twin.type})
       .add("parent", text_or_null(twin.parent))
       .add("path", value{twin.path})
@@ -91,8 +104,10 @@ std::string twin_json(const twin_record& twin) {
       .add("state", value{to_string(twin.lifecycle)})
       .add("updated_at", value{time_text(twin.updated_at_us)})
       .add("has_children", value{twin.has_children})
-      .add_json("properties", properties_json(twin.properties))
-      .text();
+      .add_json("properties", properties_json(twin.properties));
+  if (!twin.rollups.empty())
+    made.add_json("rollup", rollups_json(twin.rollups));
+  return made.text();
 }
 
 std::string event_json(const twin_event& event) {

@@ -35,6 +35,13 @@ std::string aligned(const std::vector<std::pair<std::string, std::string>>& line
   return made;
 }
 
+std::string rollup_text(const rollup_record& of) {
+  if (of.count == 0)
+    return "count 0";
+  return fmt::format("count {}, sum {}, avg {}, min {}, max {}", of.count, of.sum, of.mean(),
+                     of.min, of.max);
+}
+
 } // namespace
 
 std::string twin_text(const twin_record& twin) {
@@ -49,6 +56,8 @@ std::string twin_text(const twin_record& twin) {
   };
   for (const auto& one : twin.properties)
     lines.emplace_back("  " + printable(one.key), value_text(one.content));
+  for (const auto& one : twin.rollups)
+    lines.emplace_back("  below: " + printable(one.property), rollup_text(one));
   return aligned(lines);
 }
 

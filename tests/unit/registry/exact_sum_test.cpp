@@ -1,5 +1,4 @@
 #include "registry/exact_sum.hpp"
-
 #include "tests/support/catch.hpp"
 #include "tests/support/seed.hpp"
 #include "tests/support/simulated_node.hpp"
