@@ -55,6 +55,10 @@ inline constexpr std::size_t expression_bytes_max = 16'384;
 inline constexpr std::size_t expression_depth_max = 100;
 /// Queries, gets and the like under way in one node at once; each holds its answer in memory.
 inline constexpr std::size_t gatherings_max = 1'024;
+/// Expressions that one query groups by, and aggregates that it asks for, each.
+inline constexpr std::size_t group_columns_max = 16;
+/// Groups of one query's answer, which is one frame.
+inline constexpr std::size_t groups_max = 10'000;
 /// Subscriptions of one node.
 inline constexpr std::size_t subscriptions_max = 1'000'000;
 /// Events kept for one slow subscriber before it gets a `gap`.

@@ -64,7 +64,8 @@
 /// - `lower`, `upper` of a text change ASCII letters only. `length` counts characters of a text,
 ///   bytes of bytes, elements of a list or map.
 /// - `is_defined is_number is_text is_bool` of anything.
-/// - `is_of_model('m')`: the caller answers it, see `reference_kind::model_test`.
+/// - `is_of_model('m')`: whether the twin's type is `m` or extends it; `has_capability('c')`:
+///   whether its type can do that. The caller answers them, see `reference_kind`.
 /// - In rules, over a stage: `first last prev count sum avg min max` of one path, with an optional
 ///   second argument that is taken when there is no value: `last(rise.temperature, 20)`.
 namespace gemel {
@@ -84,6 +85,8 @@ enum class reference_kind : std::uint8_t {
   aggregate,
   /// A bool: whether the twin is of the model named `root`, or of one that extends it.
   model_test,
+  /// A bool: whether the twin's model has the capability named `root`.
+  capability_test,
 };
 
 /// Functions over a stage of a rule.

@@ -120,6 +120,14 @@ bool model_table::is_a(std::string_view type, std::string_view model) const noex
   return false;
 }
 
+bool model_table::has_capability(std::string_view type,
+                                 std::string_view capability) const noexcept {
+  const auto* model = find(type);
+  return model != nullptr
+         && std::find(model->capabilities.begin(), model->capabilities.end(), capability)
+                != model->capabilities.end();
+}
+
 result<void> check_declaration(const property_model& property) {
   bool has_range = property.min || property.max;
   if (has_range && property.kind != property_kind::number

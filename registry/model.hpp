@@ -98,6 +98,9 @@ public:
   /// Whether `type` is `model` or extends it, however indirectly. A type without a model is itself.
   bool is_a(std::string_view type, std::string_view model) const noexcept;
 
+  /// Whether twins of `type` can do that.
+  bool has_capability(std::string_view type, std::string_view capability) const noexcept;
+
   /// By name.
   const std::map<std::string, type_model, std::less<>>& all() const noexcept { return models_; }
 

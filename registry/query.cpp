@@ -103,6 +103,9 @@ result<void> check_spec(const query_spec& spec) {
   if (!spec.parent.empty())
     if (auto checked = check_id(spec.parent); !checked)
       return checked;
+  if (!spec.ancestor.empty())
+    if (auto checked = check_id(spec.ancestor); !checked)
+      return checked;
   if (spec.limit > limits::page_rows_max)
     return fail(errc::limit_reached, "limit is " + std::to_string(spec.limit) + ", at most "
                                          + std::to_string(limits::page_rows_max)
@@ -200,6 +203,7 @@ void query_plan::make_hash() {
   hasher hash;
   hash.add(spec_.type);
   hash.add(spec_.parent);
+  hash.add(spec_.ancestor);
   hash.add(where_ ? where_->to_string() : "");
   hash.add(order_by_ ? order_by_->to_string() : "");
   hash.add(spec_.descending ? "descending" : "ascending");

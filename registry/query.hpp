@@ -29,6 +29,8 @@ struct query_spec {
   std::string type;
   /// Children of this twin; empty: of any or none.
   std::string parent;
+  /// Twins below this one, at any depth; empty: of any or none.
+  std::string ancestor;
   /// An expression that must be true; empty: all.
   std::string where;
   /// An expression each; empty: all properties.
@@ -87,6 +89,9 @@ public:
   const std::optional<expression>& order_by() const noexcept { return order_by_; }
   /// As many as `spec().select`.
   std::span<const expression> select() const noexcept { return select_; }
+
+  /// The place of the page token; nothing: the start.
+  const std::optional<query_place>& start() const noexcept { return start_; }
 
   /// Whether `left` comes before `right` on the pages.
   bool before(const value& left_key, std::string_view left_id, const value& right_key,

@@ -588,7 +588,9 @@ private:
       return too_deep(name.at);
     advance();
     if (same_word(name.chars, "is_of_model"))
-      return read_model_test(made, name);
+      return read_name_test(made, reference_kind::model_test, "the name of a model", name);
+    if (same_word(name.chars, "has_capability"))
+      return read_name_test(made, reference_kind::capability_test, "a capability", name);
     for (auto function : aggregates)
       if (same_word(name.chars, to_string(function)))
         return read_aggregate(made, function, name);
@@ -599,7 +601,7 @@ private:
   }
 
   bool unknown_function(const token& name) {
-    std::vector<std::string_view> names{"is_of_model"};
+    std::vector<std::string_view> names{"is_of_model", "has_capability"};
     for (const auto& function : functions)
       names.push_back(function.name);
     if (options_.aggregates)
@@ -611,15 +613,16 @@ private:
                   "unknown function '" + std::string{name.chars.substr(0, 64)} + "'" + hint);
   }
 
-  bool read_model_test(node& made, const token& name) {
+  bool read_name_test(node& made, reference_kind kind, const std::string& what,
+                      const token& name) {
     if (token_.kind != token_kind::text)
-      return expected("the name of a model as a text in quotes");
+      return expected(what + " as a text in quotes");
     reference found;
-    found.kind = reference_kind::model_test;
+    found.kind = kind;
     found.root = unquoted(token_.chars);
     found.place = place_of(text_, name.at);
     if (found.root.empty())
-      return refuse(errc::bad_syntax, token_.at, "the name of a model is empty");
+      return refuse(errc::bad_syntax, token_.at, what + " is empty");
     advance();
     refer(made, std::move(found));
     return expect_close("')'");

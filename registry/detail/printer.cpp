@@ -225,6 +225,8 @@ std::string_view to_string(aggregate_function function) noexcept {
 std::string to_string(const reference& what) {
   if (what.kind == reference_kind::model_test)
     return "is_of_model(" + detail::quoted(what.root, '\'') + ")";
+  if (what.kind == reference_kind::capability_test)
+    return "has_capability(" + detail::quoted(what.root, '\'') + ")";
   std::string path;
   for (const auto& name : {what.scope, what.root})
     if (!name.empty())
