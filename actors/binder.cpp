@@ -20,6 +20,8 @@ twin_binder::twin_binder(const expression& of, symbol_cache& keys) : keys_{keys}
     b.name = wanted.root;
     if (wanted.kind == reference_kind::model_test) {
       b.from = model;
+    } else if (wanted.kind == reference_kind::capability_test) {
+      b.from = capability;
     } else if (wanted.kind == reference_kind::path) {
       b.from = property;
       for (const auto& [name, from] : names)
@@ -30,8 +32,14 @@ twin_binder::twin_binder(const expression& of, symbol_cache& keys) : keys_{keys}
   bound_.resize(bindings_.size());
 }
 
-void twin_binder::find_slots(const shape* layout) {
+void twin_binder::find_slots(const shape* layout, const twin_metadata& about) {
   for (auto& b : bindings_) {
+    // All rows of one shape are of one type.
+    if (b.from == source::model)
+      b.made =
+          about.models != nullptr ? about.models->is_a(about.type, b.name) : b.name == about.type;
+    if (b.from == source::capability)
+      b.made = about.models != nullptr && about.models->has_capability(about.type, b.name);
     if (b.from != source::property)
       continue;
     if (!b.interned)
@@ -59,8 +67,6 @@ value twin_binder::metadata(const binding& b, const twin_row& row,
     return to_string(row.lifecycle);
   case source::updated_at:
     return unix_ms(row.updated) * 1'000;
-  case source::model:
-    return b.name == about.type;
   case source::rollup:
     return rollups(about);
   default:
@@ -89,11 +95,13 @@ value twin_binder::rollups(const twin_metadata& about) const {
 
 std::span<const value* const> twin_binder::bind(const twin_row& row, const twin_metadata& about) {
   if (row.layout != found_for_)
-    find_slots(row.layout);
+    find_slots(row.layout, about);
   for (std::size_t i = 0; i < bindings_.size(); ++i) {
     auto& b = bindings_[i];
     if (b.from == source::property) {
       bound_[i] = b.slot != shape::no_slot ? &row.slots[b.slot].content : nullptr;
+    } else if (b.from == source::model || b.from == source::capability) {
+      bound_[i] = &b.made;
     } else {
       b.made = metadata(b, row, about);
       bound_[i] = b.made.is_null() ? nullptr : &b.made;

@@ -2,6 +2,7 @@
 
 #include "actors/twin.hpp"
 #include "registry/expression.hpp"
+#include "registry/model.hpp"
 #include "registry/rollup.hpp"
 
 #include <array>
@@ -20,6 +21,8 @@ struct twin_metadata {
   const std::vector<key_id>* rollups = nullptr;
   /// What is known of the twins below it; null: nothing.
   const rollup_list* below = nullptr;
+  /// What its type is and can do; null: nothing is declared.
+  const model_table* models = nullptr;
 };
 
 /// Binds the references of one expression to the rows of one cell. Names that are no properties:
@@ -45,6 +48,7 @@ private:
     updated_at,
     rollup,
     model,
+    capability,
     nowhere,
   };
   struct binding {
@@ -56,7 +60,7 @@ private:
     value made;
   };
 
-  void find_slots(const shape* layout);
+  void find_slots(const shape* layout, const twin_metadata& about);
   value rollups(const twin_metadata& about) const;
   value metadata(const binding& b, const twin_row& row, const twin_metadata& about) const;
 

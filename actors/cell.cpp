@@ -32,7 +32,7 @@ cell_counters& cell_counters::operator+=(const cell_counters& other) noexcept {
 
 cell::cell(cell_id self, const cell_environment& world)
     : self_{self}, world_{world}, keys_{world.symbols.keys}, types_{world.symbols.types},
-      shard_counters_(limits::shards / world.cells + 1) {
+      kept_{world.models, world.aliases, keys_}, shard_counters_(limits::shards / world.cells + 1) {
 }
 
 cell::~cell() {

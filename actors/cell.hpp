@@ -5,6 +5,7 @@
 #include "actors/binder.hpp"
 #include "actors/cell_inbox.hpp"
 #include "actors/hierarchy.hpp"
+#include "actors/model_rows.hpp"
 #include "actors/ports.hpp"
 #include "actors/subscription.hpp"
 #include "actors/twin.hpp"
@@ -13,6 +14,7 @@
 #include "registry/directory.hpp"
 #include "registry/lifecycle.hpp"
 #include "registry/model.hpp"
+#include "registry/row_list.hpp"
 #include "registry/shape.hpp"
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -137,6 +139,23 @@ public:
   twin_metadata about(const twin_row& row) const;
   symbol_cache& keys() noexcept { return keys_; }
 
+  // ---- what queries use ----
+
+  const model_table& models() const noexcept { return world_.models; }
+  /// Types that this cell had twins of.
+  std::vector<type_id> types() const;
+  std::string_view type_name(type_id type) const { return types_.text(type); }
+  /// GEMEL_CHECKs that the cell had twins of it.
+  row_list& rows_of(type_id type);
+  const model_rows::kept_type* kept_of(type_id type) const noexcept { return kept_.of(type); }
+  bool has_behavior(type_id type) const;
+  /// The row of a twin of this cell.
+  std::optional<std::uint32_t> row_of(std::string_view id) const;
+  /// Appends the rows of a parent's children that live here, in the order they were made.
+  void children_of(std::string_view parent, std::vector<std::uint32_t>& rows) const;
+  /// The path of the parent of a group.
+  std::string_view path_above(std::uint32_t group) const { return groups_[group]->path; }
+
   /// The row's twin with all its properties.
   twin_record record(std::uint32_t index) const;
 
@@ -173,7 +192,7 @@ private:
   class sibling_list;
 
   struct type_entry {
-    std::vector<std::uint32_t> rows;
+    row_list rows;
     const behavior_factory* factory = nullptr;
   };
   struct lane_change {
@@ -223,6 +242,8 @@ private:
   void free_row(std::uint32_t index);
   void set_layout(twin_row& row, const shape* layout);
   type_entry& type_at(type_id type);
+  std::uint32_t index_of(const twin_row& row);
+  void keep_change(const twin_row& row, key_id key, const value* before, const value* after);
   void list_row(std::uint32_t index);
   void unlist_row(std::uint32_t index);
 
@@ -347,6 +368,7 @@ private:
   const cell_environment& world_;
   mutable symbol_cache keys_;
   mutable symbol_cache types_;
+  model_rows kept_;
   shape_table shapes_;
   hybrid_clock clock_;
   // The last dot's counter of each of our shards, by shard / cells.

@@ -104,6 +104,7 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   auto type = resolve_type(type_name);
   if (!type)
     return tl::unexpected<error>(std::move(type.error()));
+  type_at(*type);
   auto index = take_row();
   auto& row = row_at(index);
   bool pinned = place_row(row, group, where);
@@ -116,6 +117,11 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   if (!world_.directory.insert(world_.directory.key_of(id), {self_, index, pinned})) {
     free_row(index);
     return fail(errc::twin_exists, std::string{id});
+  }
+  if (auto claimed = kept_.claim_all(row); !claimed) {
+    world_.directory.erase(world_.directory.key_of(id));
+    free_row(index);
+    return claimed;
   }
   row.set(twin_row::live);
   row.address = world_.addresses.make(self_, index);

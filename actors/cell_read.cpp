@@ -31,7 +31,8 @@ void cell::scan(const scan_request& asked, const std::function<void(std::uint32_
     auto number = types_.find(asked.type);
     auto entry = number ? type_entries_.find(*number) : type_entries_.end();
     if (entry != type_entries_.end())
-      std::for_each(entry->second.rows.begin(), entry->second.rows.end(), visit);
+      for (auto row : entry->second.rows.rows())
+        visit(row);
     return;
   }
   for (std::uint32_t i = 0; i < row_count_; ++i)
@@ -48,7 +49,41 @@ twin_metadata cell::about(const twin_row& row) const {
     known.rollups = rollups_of(row.layout->type());
     known.below = below(row);
   }
+  known.models = &world_.models;
   return known;
+}
+
+std::vector<type_id> cell::types() const {
+  std::vector<type_id> made;
+  for (const auto& [number, entry] : type_entries_)
+    made.push_back(type_id{number});
+  return made;
+}
+
+row_list& cell::rows_of(type_id type) {
+  auto entry = type_entries_.find(static_cast<std::uint32_t>(type));
+  GEMEL_CHECK(entry != type_entries_.end());
+  return entry->second.rows;
+}
+
+bool cell::has_behavior(type_id type) const {
+  auto entry = type_entries_.find(static_cast<std::uint32_t>(type));
+  return entry != type_entries_.end() && entry->second.factory != nullptr;
+}
+
+std::optional<std::uint32_t> cell::row_of(std::string_view id) const {
+  auto at = world_.directory.find(id);
+  if (!at || at->cell != self_ || !holds(at->row, id))
+    return std::nullopt;
+  return at->row;
+}
+
+void cell::children_of(std::string_view parent, std::vector<std::uint32_t>& rows) const {
+  auto group = group_of_parent_.find(std::string{parent});
+  if (group == group_of_parent_.end())
+    return;
+  for (auto i = groups_[group->second]->first; i != twin_row::none; i = row_at(i).next)
+    rows.push_back(i);
 }
 
 std::string cell::path_of(const twin_row& row) const {

@@ -95,6 +95,7 @@ void cell::remove_now(std::uint32_t index, const moment& now) {
   stop_behavior(index);
   row.lifecycle = lifecycle_state::deleted;
   note(event_kind::removed, index, now);
+  kept_.release_all(row);
   compact_id::text_buffer buffer;
   world_.directory.erase(world_.directory.key_of(row.id.text(buffer)));
   if (row.address != nullptr)

@@ -38,6 +38,7 @@ cell::type_entry& cell::type_at(type_id type) {
   auto [i, is_new] = type_entries_.try_emplace(static_cast<std::uint32_t>(type));
   if (is_new) {
     learn_rollups(type);
+    kept_.learn(type, world_.symbols.text(type));
     auto behaves = world_.behaviors.find(std::string{world_.symbols.text(type)});
     if (behaves != world_.behaviors.end())
       i->second.factory = &behaves->second;
@@ -48,16 +49,28 @@ cell::type_entry& cell::type_at(type_id type) {
 void cell::list_row(std::uint32_t index) {
   auto& row = row_at(index);
   auto& rows = type_at(row.layout->type()).rows;
-  row.type_place = static_cast<std::uint32_t>(rows.size());
-  rows.push_back(index);
+  row.type_place = rows.add(index);
+  kept_.add(row, index);
 }
 
 void cell::unlist_row(std::uint32_t index) {
   auto& row = row_at(index);
-  auto& rows = type_at(row.layout->type()).rows;
-  rows[row.type_place] = rows.back();
-  row_at(rows.back()).type_place = row.type_place;
-  rows.pop_back();
+  kept_.remove(row, index);
+  type_at(row.layout->type())
+      .rows.remove(row.type_place, [this](std::uint32_t moved, std::uint32_t place) {
+        row_at(moved).type_place = place;
+      });
+}
+
+/// Of a row that is listed.
+std::uint32_t cell::index_of(const twin_row& row) {
+  return rows_of(row.layout->type()).rows()[row.type_place];
+}
+
+/// Must be called before a property of a listed row is changed.
+void cell::keep_change(const twin_row& row, key_id key, const value* before, const value* after) {
+  if (kept_.of(row.layout->type()) != nullptr) [[unlikely]]
+    kept_.change(row, index_of(row), key, before, after);
 }
 
 } // namespace gemel

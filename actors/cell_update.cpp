@@ -109,9 +109,11 @@ result<void> cell::apply(std::uint32_t index, wire::UpdateBatch::Reader,
   auto& row = row_at(index);
   if (auto fine = check_update(row, update); !fine) [[unlikely]]
     return fine;
-  if (auto taken = take_values(row, update); !taken) [[unlikely]]
-    return taken;
-  return change(index, update, now);
+  auto done = take_values(row, update);
+  if (done) [[likely]]
+    done = change(index, update, now);
+  kept_.settle(row);
+  return done;
 }
 
 result<void> cell::check_update(const twin_row& row, wire::Update::Reader update) {
@@ -141,6 +143,8 @@ result<void> cell::take_values(const twin_row& row, wire::Update::Reader update)
     if (!taken.content.is_number() && !taken.content.is_bool())
       if (auto fine = check_content(taken.content); !fine)
         return fine;
+    if (auto claimed = kept_.claim(row, *key, taken.content); !claimed) [[unlikely]]
+      return claimed;
     new_keys += row.layout->find(*key) == shape::no_slot;
   }
   if (new_keys > 0 && row.layout->size() + new_keys > world_.limits.properties_max)
@@ -202,6 +206,7 @@ void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time 
   auto slot = row.layout->find(key);
   if (slot == shape::no_slot) {
     count_change(row, key, nullptr, &content);
+    keep_change(row, key, nullptr, &content);
     slot = static_cast<std::uint32_t>(row.layout->size());
     set_layout(row, shapes_.with(row.layout, key));
     if (keep_changes_)
@@ -211,6 +216,7 @@ void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time 
     if (held == content)
       return;
     count_change(row, key, &held, &content);
+    keep_change(row, key, &held, &content);
     if (keep_changes_)
       lane_changes_.push_back({key, held, content});
   }
@@ -224,6 +230,7 @@ void cell::unset_property(twin_row& row, key_id key) {
   if (slot == shape::no_slot)
     return;
   count_change(row, key, &row.slots[slot].content, nullptr);
+  keep_change(row, key, &row.slots[slot].content, nullptr);
   if (keep_changes_)
     lane_changes_.push_back({key, row.slots[slot].content, {}});
   set_layout(row, shapes_.without(row.layout, slot));
@@ -242,6 +249,8 @@ void cell::save(const twin_row& row) {
 void cell::restore(twin_row& row) {
   for (std::size_t i = 0; i < row.layout->size(); ++i)
     count_change(row, row.layout->keys()[i], &row.slots[i].content, nullptr);
+  auto index = index_of(row);
+  kept_.remove(row, index);
   if (row.layout != saved_.layout)
     set_layout(row, saved_.layout);
   for (std::size_t i = 0; i < saved_.slots.size(); ++i)
@@ -251,6 +260,7 @@ void cell::restore(twin_row& row) {
   row.version = saved_.version;
   row.updated = saved_.updated;
   row.lifecycle = saved_.lifecycle;
+  kept_.add(row, index);
 }
 
 std::size_t cell::run_addressed(addressed_message& message, const moment& now) {

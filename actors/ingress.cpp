@@ -236,6 +236,8 @@ void ingress::submit(const frame& request, reply_function reply) {
     return get(request, reply);
   case wire::Message::QUERY:
     return query(request, reply);
+  case wire::Message::TYPES:
+    return types(reply);
   case wire::Message::STATS:
     return stats(reply);
   case wire::Message::UNSUBSCRIBE:

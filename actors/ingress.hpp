@@ -14,6 +14,8 @@
 
 namespace gemel {
 
+struct cell_query_plan;
+
 /// Where every request goes in, whichever door it came through: checks limits, finds out who owns
 /// what, and gives each cell its share. It runs on the thread of whoever calls; any number may call
 /// at once. There is no other way to a twin but its own address, which ends in the same queues.
@@ -28,6 +30,9 @@ public:
     std::uint32_t page_rows_max = limits::page_rows_max;
     std::string node;
     std::string program;
+    /// Of the node; null: none.
+    const model_table* models = nullptr;
+    const alias_table* aliases = nullptr;
   };
 
   /// @param cells as many as `limits.cells`; must outlive this.
@@ -72,7 +77,6 @@ private:
     bool pinned;
   };
   class query_gathering;
-  class get_gathering;
 
   void push_grouped(const batch_ptr& of, std::vector<target>& targets);
   void push_parts(const batch_ptr& of, const std::vector<target>& sorted);
@@ -83,14 +87,26 @@ private:
                        const std::unordered_map<std::string_view, placed>& in_batch,
                        std::uint16_t& parent_cell) const;
   std::string new_id();
+  struct named_twin {
+    std::string asked; // as the answer calls it
+    std::string id;
+  };
+  named_twin named_by(wire::Alias::Reader alias) const;
   void get(const frame& request, const reply_function& reply);
   void query(const frame& request, const reply_function& reply);
+  std::vector<std::size_t> cells_of(const cell_query_plan& plan) const;
+  void run_query(const std::shared_ptr<query_gathering>& of, std::size_t part);
+  void types(const reply_function& reply);
   void stats(const reply_function& reply);
 
   /// Runs `job` in every cell's turn, and `done`, which answers `reply`, after the last of them. If
   /// one throws, `reply` (may be empty) is answered with an error.
   void in_each_cell(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
                     std::function<void()> done);
+
+  /// A place among the requests that hold their answer, until it is let go. Null: too many are
+  /// under way, and `reply` was told so.
+  std::shared_ptr<void> take_seat(const reply_function& reply);
 
   /// The same for requests that hold their answer; `overloaded` when too many are under way.
   void gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,

@@ -1,3 +1,4 @@
+#include "actors/detail/record_bytes.hpp"
 #include "actors/ingress.hpp"
 #include "messages/replies.hpp"
 #include "messages/wire.hpp"
@@ -65,61 +66,61 @@ void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job, const re
 
 void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
                      std::function<void()> done) {
-  if (gatherings_.fetch_add(1, std::memory_order_relaxed) >= limits::gatherings_max) {
-    gatherings_.fetch_sub(1, std::memory_order_relaxed);
-    return reply(make_error_reply({errc::overloaded, "too many requests are under way"}));
-  }
   // Given back when the last cell lets go of it, answered or not.
-  std::shared_ptr<void> seat{
-      this, [this](void*) { gatherings_.fetch_sub(1, std::memory_order_relaxed); }};
-  in_each_cell(std::move(job), reply, [seat, done = std::move(done)] { done(); });
+  if (auto seat = take_seat(reply))
+    in_each_cell(std::move(job), reply, [seat, done = std::move(done)] { done(); });
 }
 
-namespace {
-
-// Bytes of a twin in a frame, at most and about; they bound the different keys of a page too.
-// Elements of lists grow by half on the wire.
-std::size_t bytes_of(const twin_record& twin) {
-  auto sum = 256 + twin.id.size() + twin.path.size() + twin.parent.size() + twin.type.size();
-  for (const auto& p : twin.properties)
-    sum += 64 + p.key.size() + p.content.heap_bytes() + p.content.heap_bytes() / 2;
-  return sum;
+std::shared_ptr<void> ingress::take_seat(const reply_function& reply) {
+  auto stand_up = [this](void*) { gatherings_.fetch_sub(1, std::memory_order_relaxed); };
+  std::shared_ptr<void> seat{this, stand_up};
+  if (gatherings_.fetch_add(1, std::memory_order_relaxed) < limits::gatherings_max)
+    return seat;
+  reply(make_error_reply({errc::overloaded, "too many requests are under way"}));
+  return nullptr;
 }
 
-} // namespace
+/// Who has the alias now; nobody: an empty id.
+ingress::named_twin ingress::named_by(wire::Alias::Reader alias) const {
+  auto property = text_of(alias.getProperty());
+  auto content = read_value(alias.getContent());
+  auto holder =
+      limits_.aliases != nullptr ? limits_.aliases->find(property, content) : std::nullopt;
+  return {std::string{property} + "=" + to_string(content), holder.value_or(std::string{})};
+}
 
 void ingress::get(const frame& request, const reply_function& reply) {
   struct gathering {
-    frame request;
+    std::vector<named_twin> ids; // the aliases behind the ids
     std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> wanted; // by cell: index, row
     std::vector<std::optional<twin_record>> found;
   };
-  auto ids = request.message().getGet().getIds();
   auto shared = std::make_shared<gathering>();
-  shared->request = request;
+  for (auto id : request.message().getGet().getIds())
+    shared->ids.push_back({std::string{text_of(id)}, std::string{text_of(id)}});
+  for (auto alias : request.message().getGet().getAliases())
+    shared->ids.push_back(named_by(alias));
   shared->wanted.resize(cells_.size());
-  shared->found.resize(ids.size());
-  for (std::uint32_t i = 0; i < ids.size(); ++i)
-    if (auto where = twins_.find(text_of(ids[i])))
+  shared->found.resize(shared->ids.size());
+  for (std::uint32_t i = 0; i < shared->ids.size(); ++i)
+    if (auto where = twins_.find(shared->ids[i].id); where && !shared->ids[i].id.empty())
       shared->wanted[static_cast<std::size_t>(where->cell)].emplace_back(i, where->row);
   gather(
       [shared](cell& c, std::size_t index) {
-        auto asked = shared->request.message().getGet().getIds();
         for (auto [i, row] : shared->wanted[index])
-          if (c.holds(row, text_of(asked[i])))
+          if (c.holds(row, shared->ids[i].id))
             shared->found[i] = c.record(row);
       },
       reply,
       [shared, reply] {
         twin_page page;
-        auto asked = shared->request.message().getGet().getIds();
         std::size_t bytes = 0;
         for (std::uint32_t i = 0; i < shared->found.size(); ++i) {
           if (!shared->found[i]) {
-            page.missing.emplace_back(text_of(asked[i]));
+            page.missing.push_back(shared->ids[i].asked);
             continue;
           }
-          bytes += bytes_of(*shared->found[i]);
+          bytes += detail::bytes_of(*shared->found[i]);
           page.twins.push_back(std::move(*shared->found[i]));
         }
         if (bytes > limits::page_bytes_max && page.twins.size() > 1)
@@ -127,132 +128,6 @@ void ingress::get(const frame& request, const reply_function& reply) {
               {errc::limit_reached, "these twins do not fit one answer; ask for fewer at once"}));
         reply(make_page_reply(page));
       });
-}
-
-namespace {
-
-query_spec spec_of(wire::Query::Reader asked, std::uint32_t page_rows_max) {
-  constexpr std::size_t limit_default = 100;
-  query_spec spec;
-  spec.type = text_of(asked.getType());
-  spec.parent = text_of(asked.getParent());
-  spec.where = text_of(asked.getWhere());
-  for (auto one : asked.getSelect())
-    spec.select.emplace_back(text_of(one));
-  spec.order_by = text_of(asked.getOrderBy());
-  spec.descending = asked.getDescending();
-  spec.limit = asked.getLimit() == 0 ? std::min<std::size_t>(limit_default, page_rows_max)
-                                     : asked.getLimit();
-  spec.page_token = text_of(asked.getPageToken());
-  spec.count_only = asked.getCountOnly();
-  return spec;
-}
-
-} // namespace
-
-// One query on its way: each cell fills its own answer, the last one merges.
-class ingress::query_gathering {
-public:
-  query_gathering(query_plan plan, bool roots_only, std::size_t cells)
-      : plan_{std::move(plan)}, roots_only_{roots_only}, pages_(cells), records_(cells) {}
-
-  void run_in(cell& c, std::size_t index) {
-    std::optional<twin_binder> where;
-    std::optional<twin_binder> order;
-    if (plan_.where())
-      where.emplace(*plan_.where(), c.keys());
-    if (plan_.order_by())
-      order.emplace(*plan_.order_by(), c.keys());
-    query_collector best{plan_};
-    compact_id::text_buffer buffer;
-    c.scan({plan_.spec().type, plan_.spec().parent, roots_only_}, [&](std::uint32_t i) {
-      const auto& row = c.row(i);
-      if (where && !plan_.where()->test(where->bind(row, c.about(row))))
-        return;
-      value key;
-      if (order)
-        key = plan_.order_by()->evaluate(order->bind(row, c.about(row)));
-      best.add(row.id.text(buffer), order ? &key : nullptr, i);
-    });
-    pages_[index] = best.take();
-    if (!plan_.spec().count_only)
-      keep_records(c, index);
-  }
-
-  frame answer() {
-    twin_page page;
-    auto merged = merge(plan_, std::move(pages_));
-    if (plan_.spec().count_only) {
-      page.total = merged.matches;
-      return make_page_reply(page);
-    }
-    page.next = merged.next;
-    std::size_t bytes = 0;
-    for (const auto& row : merged.rows) {
-      auto& twin = records_[row.part][row.payload];
-      bytes += bytes_of(twin);
-      if (bytes > limits::page_bytes_max && !page.twins.empty()) {
-        page.next = plan_.token_behind(merged.rows[page.twins.size() - 1].place);
-        break;
-      }
-      page.twins.push_back(std::move(twin));
-    }
-    return make_page_reply(page);
-  }
-
-private:
-  // Rows may change before all cells have answered, so each keeps what its page will show.
-  void keep_records(cell& c, std::size_t index) {
-    std::vector<twin_binder> binders;
-    for (const auto& wanted : plan_.select())
-      binders.emplace_back(wanted, c.keys());
-    std::size_t bytes = 0;
-    auto& rows = pages_[index].rows;
-    for (std::size_t n = 0; n < rows.size(); ++n) {
-      auto row_index = static_cast<std::uint32_t>(rows[n].payload);
-      auto record = c.record(row_index);
-      if (!binders.empty())
-        record.properties = selected(c, c.row(row_index), binders);
-      bytes += bytes_of(record);
-      if (bytes > limits::page_bytes_max && n > 0) {
-        rows.resize(n);
-        pages_[index].more = true;
-        return;
-      }
-      rows[n].payload = records_[index].size();
-      records_[index].push_back(std::move(record));
-    }
-  }
-
-  properties selected(const cell& c, const twin_row& row, std::vector<twin_binder>& binders) {
-    properties made;
-    for (std::size_t i = 0; i < binders.size(); ++i) {
-      auto content = plan_.select()[i].evaluate(binders[i].bind(row, c.about(row)));
-      if (!content.is_null())
-        made.push_back({plan_.spec().select[i], std::move(content)});
-    }
-    return made;
-  }
-
-  query_plan plan_;
-  bool roots_only_;
-  std::vector<query_page> pages_;
-  std::vector<std::vector<twin_record>> records_;
-};
-
-void ingress::query(const frame& request, const reply_function& reply) {
-  auto asked = request.message().getQuery();
-  auto spec = spec_of(asked, limits_.page_rows_max);
-  if (spec.limit > limits_.page_rows_max)
-    return reply(make_error_reply(
-        {errc::limit_reached, "limits.page_rows_max: " + std::to_string(spec.limit) + " rows"}));
-  auto plan = query_plan::make(std::move(spec));
-  if (!plan)
-    return reply(make_error_reply(plan.error()));
-  auto shared =
-      std::make_shared<query_gathering>(std::move(*plan), asked.getRootsOnly(), cells_.size());
-  gather([shared](cell& c, std::size_t index) { shared->run_in(c, index); }, reply,
-         [shared, reply] { reply(shared->answer()); });
 }
 
 void ingress::stats(const reply_function& reply) {

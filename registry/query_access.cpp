@@ -270,8 +270,9 @@ private:
 } // namespace
 
 bool is_twin_metadata(std::string_view name) noexcept {
-  constexpr std::array<std::string_view, 6> names = {
-      "twin_id", "twin_type", "parent_id", "twin_version", "twin_lifecycle", "updated_at"};
+  constexpr std::array<std::string_view, 7> names = {"twin_id",      "twin_type",      "parent_id",
+                                                     "twin_version", "twin_lifecycle", "updated_at",
+                                                     "rollup"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

@@ -171,7 +171,10 @@ void node::parts::start_cells() {
     threads->attach(i, *runners.back());
   }
   twins.cells = cells;
-  in = std::make_unique<ingress>(ingress_options(options.config, cell_count, seed), directory,
+  auto doors_options = ingress_options(options.config, cell_count, seed);
+  doors_options.models = &models;
+  doors_options.aliases = &aliases;
+  in = std::make_unique<ingress>(doors_options, directory,
                                  clock, cells);
   in->on_stats([this](stats_record& stats) { add_stats(stats); });
   doors = std::make_unique<door_context>(*in);

@@ -72,6 +72,8 @@ void cell::behavior_context::set(std::string_view key, value content) {
   if (row().layout->find(id) == shape::no_slot
       && row().layout->size() >= owner_.world_.limits.properties_max)
     refuse({errc::limit_reached, "limits.properties_max"});
+  if (auto claimed = owner_.kept_.claim(row(), id, content); !claimed)
+    refuse(claimed.error());
   auto before = owner_.changed_;
   owner_.set_property(row(), id, std::move(content), at_);
   row().version += owner_.changed_ - before;

@@ -57,6 +57,8 @@ simulated_node::simulated_node(options wanted)
   }
   options_.doors.cells = options_.cells;
   options_.doors.seed = options_.seed;
+  options_.doors.models = &models_;
+  options_.doors.aliases = &aliases_;
   ingress_ = std::make_unique<ingress>(options_.doors, directory_, clock_, std::move(cells));
 }
 

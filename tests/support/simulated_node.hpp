@@ -132,6 +132,7 @@ public:
   ingress& doors() noexcept { return *ingress_; }
   gemel::directory& directory() noexcept { return directory_; }
   gemel::symbols& symbols() noexcept { return symbols_; }
+  const alias_table& aliases() const noexcept { return aliases_; }
   cell_runner& runner(std::size_t cell) { return *runners_[cell]; }
   const counting_addresses& addresses() const noexcept { return addresses_; }
   /// Requests that were not answered yet.

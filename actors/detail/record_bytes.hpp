@@ -1,0 +1,16 @@
+#pragma once
+
+#include "messages/records.hpp"
+
+namespace gemel::detail {
+
+/// Bytes of a twin in a frame, at most and about; they bound the different keys of a page too.
+/// Elements of lists grow by half on the wire.
+inline std::size_t bytes_of(const twin_record& twin) {
+  auto sum = 256 + twin.id.size() + twin.path.size() + twin.parent.size() + twin.type.size();
+  for (const auto& p : twin.properties)
+    sum += 64 + p.key.size() + p.content.heap_bytes() + p.content.heap_bytes() / 2;
+  return sum;
+}
+
+} // namespace gemel::detail
