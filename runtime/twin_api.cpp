@@ -70,6 +70,19 @@ result<twin_record> twin_api::get(std::string_view id_or_path) {
   return std::move(page->twins.front());
 }
 
+result<twin_record> twin_api::get_by(const twin_alias& alias) {
+  auto page = expect_page(ask(make_get({}, std::span{&alias, 1})));
+  if (!page)
+    return tl::unexpected<error>(std::move(page.error()));
+  if (page->twins.empty())
+    return fail(errc::twin_not_found, alias.property + "=" + to_string(alias.content));
+  return std::move(page->twins.front());
+}
+
+result<std::vector<type_record>> twin_api::types() {
+  return expect_types(ask(make_types_request()));
+}
+
 result<twin_page> twin_api::query(const query_request& asked) {
   return expect_page(ask(make_query(asked)));
 }

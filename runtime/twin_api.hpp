@@ -57,6 +57,12 @@ public:
   /// @returns errc::twin_not_found, also when the path's last id lies elsewhere.
   result<twin_record> get(std::string_view id_or_path);
 
+  /// The twin that has this value of a unique property. @returns errc::twin_not_found.
+  result<twin_record> get_by(const twin_alias& alias);
+
+  /// Which twin types there are.
+  result<std::vector<type_record>> types();
+
   /// One page of the twins that match, see query_request.
   result<twin_page> query(const query_request& asked);
 

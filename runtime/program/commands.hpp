@@ -29,6 +29,9 @@ void add_export_command(CLI::App& bulk, program_context& context);
 /// `query`.
 void add_query_command(CLI::App& root, program_context& context);
 
+/// `type` with `list` and `show`.
+void add_type_commands(CLI::App& root, program_context& context);
+
 /// `store` with `check repair stats backup restore`.
 void add_store_commands(CLI::App& root, program_context& context);
 

@@ -1,7 +1,9 @@
 #include "runtime/adapters/terminal.hpp"
 #include "runtime/program/commands.hpp"
+#include "runtime/program/display.hpp"
 #include "runtime/program/json_text.hpp"
 #include "runtime/program/pages.hpp"
+#include "runtime/program/table.hpp"
 #include "runtime/program/twin_text.hpp"
 #include "runtime/program/units.hpp"
 
@@ -22,6 +24,8 @@ std::vector<asked_expression> expressions_of(const query_request& asked) {
   std::vector<asked_expression> made{{"where", asked.where}, {"order_by", asked.order_by}};
   for (std::size_t i = 0; i < asked.select.size(); ++i)
     made.push_back({"select[" + std::to_string(i) + "]", asked.select[i]});
+  for (std::size_t i = 0; i < asked.group_by.size(); ++i)
+    made.push_back({"group_by[" + std::to_string(i) + "]", asked.group_by[i]});
   return made;
 }
 
@@ -75,10 +79,69 @@ int print_table(const program_context& context, client& link, const query_argume
   return exit_ok;
 }
 
+std::string groups_json(const query_request& asked, const twin_page& page) {
+  json_list groups;
+  for (const auto& group : page.groups) {
+    json_object one;
+    for (std::size_t i = 0; i < group.keys.size(); ++i)
+      one.add(asked.group_by[i], group.keys[i]);
+    for (std::size_t i = 0; i < group.values.size(); ++i)
+      one.add(asked.aggregates[i], group.values[i]);
+    groups.add_json(one.text());
+  }
+  json_object made;
+  made.add_json("groups", groups.text());
+  if (asked.explain)
+    made.add("explanation", value{page.explanation});
+  return made.text() + "\n";
+}
+
+std::string groups_text(const query_request& asked, const twin_page& page, table_form form) {
+  std::vector<table_column> columns;
+  for (const auto* titles : {&asked.group_by, &asked.aggregates})
+    for (const auto& title : *titles)
+      columns.push_back({printable(title), false});
+  std::vector<std::vector<table_cell>> rows;
+  for (const auto& group : page.groups) {
+    auto& row = rows.emplace_back();
+    for (const auto* cells : {&group.keys, &group.values})
+      for (const auto& content : *cells)
+        row.push_back(
+            {content.is_null() ? "-" : printable(to_string(content)), content.is_number()});
+  }
+  return table{std::move(columns), form}.draw(rows);
+}
+
+int print_groups(const program_context& context, client& link, const query_request& asked) {
+  auto page = link.query(asked);
+  if (!page)
+    return refuse(context, page.error(), expressions_of(asked));
+  context.console.out(context.json ? groups_json(asked, *page)
+                                   : groups_text(asked, *page, context.form()));
+  if (!context.json)
+    context.console.err(page->explanation);
+  return exit_ok;
+}
+
+// What is said of a query besides its rows, of its first page.
+int print_explanation(const program_context& context, client& link, query_request asked) {
+  asked.limit = 1;
+  auto page = link.query(asked);
+  if (!page)
+    return refuse(context, page.error(), expressions_of(asked));
+  context.console.err(page->explanation);
+  return exit_ok;
+}
+
 int run_query(const program_context& context, const query_arguments& what) {
   auto link = open_link(context);
   if (!link)
     return refuse(context, link.error());
+  if (!what.asked.group_by.empty() || !what.asked.aggregates.empty())
+    return print_groups(context, **link, what.asked);
+  if (what.asked.explain)
+    if (auto code = print_explanation(context, **link, what.asked); code != exit_ok)
+      return code;
   if (what.asked.count_only)
     return print_count(context, **link, what.asked);
   return context.json ? print_json(context, **link, what) : print_table(context, **link, what);
@@ -87,6 +150,8 @@ int run_query(const program_context& context, const query_arguments& what) {
 void add_common_options(CLI::App& command, program_context& context, query_arguments& what) {
   command.add_option("--type", what.asked.type, "Only twins of this type")->type_name("TYPE");
   command.add_option("--parent", what.asked.parent, "Only children of this twin")->type_name("ID");
+  command.add_option("--under", what.asked.ancestor, "Only twins below this one, at any depth")
+      ->type_name("ID");
   command.add_option("--order-by", what.asked.order_by, "Sort by this expression, then by id")
       ->type_name("EXPR");
   command.add_flag("--desc", what.asked.descending, "The other way round");
@@ -126,11 +191,26 @@ void add_query_command(CLI::App& root, program_context& context) {
       ->allow_extra_args(false)
       ->type_name("EXPR");
   command->add_flag("--count", what->asked.count_only, "Only how many match");
+  command
+      ->add_option("--group-by", what->asked.group_by,
+                   "One row for each value of this expression; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("EXPR");
+  command
+      ->add_option("--agg", what->asked.aggregates,
+                   "count(), or count, sum, avg, min, max of an expression; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("AGG");
+  command->add_flag("--explain", what->asked.explain,
+                    "Also print how the twins were found, on standard error");
   command->footer("Examples:\n"
                   "  gemel query \"temperature > 85 AND status = 'cutting'\" --type machine\n"
                   "  gemel query \"vibration_level > 0.5\" --select temperature "
                   "--select \"round(vibration_level * 100)\"\n"
-                  "  gemel query --type machine --count");
+                  "  gemel query --type machine --count\n"
+                  "  gemel query \"has_capability('cooling')\" --under hall-3 --explain\n"
+                  "  gemel query --group-by twin_type --agg \"count()\" --agg "
+                  "\"avg(temperature)\"");
   set_action(*command, context, what);
 }
 

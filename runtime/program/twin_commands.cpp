@@ -79,34 +79,63 @@ std::string found_json(const std::vector<twin_record>& found, bool is_list) {
   return made.text() + "\n";
 }
 
-int run_get(const program_context& context, const std::vector<std::string>& asked) {
+struct get_arguments {
+  std::vector<std::string> ids;
+  // `property=value` each.
+  std::vector<std::string> by;
+};
+
+// As after `create` and `update`: what is no JSON is a text.
+twin_alias alias_of(const std::string& text) {
+  auto equals = text.find('=');
+  auto content = text.substr(equals + 1);
+  auto read = value_from_json(content);
+  bool is_integer = read && read->is_integer();
+  bool is_text = read && read->is_text();
+  return {text.substr(0, equals), is_integer || is_text ? *read : value{content}};
+}
+
+int run_get(const program_context& context, const get_arguments& asked) {
   auto link = open_link(context);
   if (!link)
     return refuse(context, link.error());
   auto code = exit_ok;
   std::vector<twin_record> found;
-  for (const auto& one : asked) {
-    auto twin = (*link)->get(one);
+  auto keep = [&](result<twin_record> twin) {
     if (twin)
       found.push_back(std::move(*twin));
     else
       code = std::max(code, refuse(context, twin.error()));
-  }
-  context.console.out(context.json ? found_json(found, asked.size() > 1) : found_text(found));
+  };
+  for (const auto& one : asked.ids)
+    keep((*link)->get(one));
+  for (const auto& one : asked.by)
+    keep((*link)->get_by(alias_of(one)));
+  bool is_list = asked.ids.size() + asked.by.size() > 1;
+  context.console.out(context.json ? found_json(found, is_list) : found_text(found));
   return code;
 }
 
 void add_get_command(CLI::App& twin, program_context& context) {
-  auto asked = std::make_shared<std::vector<std::string>>();
+  auto asked = std::make_shared<get_arguments>();
   auto* command = twin.add_subcommand("get", "Print twins with all their properties");
-  command->add_option("ID", *asked, "Ids, or paths such as /hall-3/press-7")
-      ->required()
-      ->type_name("");
+  auto* ids =
+      command->add_option("ID", asked->ids, "Ids, or paths such as /hall-3/press-7")->type_name("");
+  auto* by =
+      command->add_option("--by", asked->by, "A unique property and its value; repeatable")
+          ->allow_extra_args(false)
+          ->check([](const std::string& text) {
+            return text.find('=') == std::string::npos ? "write PROPERTY=VALUE" : std::string{};
+          })
+          ->type_name("PROPERTY=VALUE");
   add_link_options(*command, context);
   command->footer("Examples:\n"
                   "  gemel twin get press-7\n"
-                  "  gemel twin get /hall-3/press-7 --json");
-  command->callback([&context, asked] {
+                  "  gemel twin get /hall-3/press-7 --json\n"
+                  "  gemel twin get --by serial_number=SN-1");
+  command->callback([&context, asked, ids, by] {
+    if (ids->count() + by->count() == 0)
+      throw CLI::RequiredError("ID or --by");
     context.action = [&context, asked] { return run_get(context, *asked); };
   });
 }
