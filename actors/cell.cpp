@@ -25,7 +25,6 @@ cell_counters& cell_counters::operator+=(const cell_counters& other) noexcept {
   events += other.events;
   events_delivered += other.events_delivered;
   events_missed += other.events_missed;
-  queries += other.queries;
   rows_scanned += other.rows_scanned;
   return *this;
 }

@@ -86,7 +86,6 @@ struct cell_counters {
   std::uint64_t events = 0;
   std::uint64_t events_delivered = 0;
   std::uint64_t events_missed = 0;
-  std::uint64_t queries = 0;
   std::uint64_t rows_scanned = 0;
 
   cell_counters& operator+=(const cell_counters& other) noexcept;

@@ -41,7 +41,6 @@ cell_query::cell_query(const cell_query_plan& plan) : plan_{plan}, best_{plan.ro
 
 void cell_query::begin(cell& c) {
   begun_ = true;
-  ++c.counters().queries;
   if (plan_.rows.where() && !plan_.access.comparisons_only)
     where_.emplace(*plan_.rows.where(), c.keys());
   if (plan_.rows.order_by())

@@ -5,7 +5,6 @@
 namespace gemel {
 
 void cell::scan(const scan_request& asked, const std::function<void(std::uint32_t row)>& each) {
-  ++counters_.queries;
   auto visit = [&](std::uint32_t index) {
     ++counters_.rows_scanned;
     if (!asked.roots_only || row_at(index).group == twin_row::none)

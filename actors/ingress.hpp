@@ -119,6 +119,7 @@ private:
   std::atomic<std::uint64_t> ids_made_{0};
   std::atomic<std::uint64_t> creates_{0};
   std::atomic<std::size_t> gatherings_{0};
+  std::atomic<std::uint64_t> queries_{0};
   std::function<void(stats_record&)> extra_stats_;
   mutable std::mutex mutex_;
   std::uint64_t last_subscription_ = 0;

@@ -295,6 +295,7 @@ void ingress::query(const frame& request, const reply_function& reply) {
   auto seat = take_seat(reply);
   if (seat == nullptr)
     return;
+  queries_.fetch_add(1, std::memory_order_relaxed);
   auto shared = std::make_shared<query_gathering>(std::move(*plan), asked.getExplain(),
                                                   cells_.size(), reply, std::move(seat));
   shared->ask(cells_of(shared->plan()));

@@ -171,7 +171,7 @@ void ingress::stats(const reply_function& reply) {
              "Events given to subscribers"},
             {"gemel_events_missed_total", number(c.events_missed),
              "Events that slow subscribers were told they missed"},
-            {"gemel_queries_total", number(c.queries / cells_.size()), "Queries answered"},
+            {"gemel_queries_total", number(queries_.load()), "Queries answered"},
             {"gemel_rows_scanned_total", number(c.rows_scanned), "Rows looked at by queries"},
             {"gemel_subscriptions", number(subscriptions()), "Open subscriptions"},
         };
