@@ -2,6 +2,7 @@
 
 #include "examples/factory/plant.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,8 +23,8 @@ using namespace gemel::factory;
 
 namespace {
 
-const std::string program = GEMEL_BINARY_DIR "/bin/gemel-demo";
-const std::string nab = GEMEL_SOURCE_DIR "/../shared/data/nab/";
+const std::string program = gemel::test::binary_dir() + "/bin/gemel-demo";
+const std::string nab = gemel::test::source_dir() + "/../shared/data/nab/";
 
 struct ended {
   int exit_code = -1;

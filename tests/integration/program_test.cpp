@@ -2,6 +2,7 @@
 
 #include "messages/value.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/process.hpp"
 
 #include <signal.h>
@@ -16,7 +17,7 @@ using namespace gemel::test;
 
 namespace {
 
-const std::string program = GEMEL_BINARY_DIR "/bin/gemel";
+const std::string program = test::binary_dir() + "/bin/gemel";
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -490,7 +491,7 @@ TEST_CASE("all faults of a config are told at once", "[integration][runtime][pro
 }
 
 TEST_CASE("check says ok, and the same as JSON", "[integration][runtime][program]") {
-  const std::string sample = GEMEL_SOURCE_DIR "/config/factory.toml";
+  const std::string sample = test::source_dir() + "/config/factory.toml";
   temporary_file bad{"bad.jsonl", "{\"id\": 5}\n"};
   auto right = run_program({"check", sample});
   CHECK(right.exit_code == 0);

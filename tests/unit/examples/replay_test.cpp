@@ -1,5 +1,6 @@
 #include "examples/factory/replay.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 
 #include <cmath>
 #include <filesystem>
@@ -56,7 +57,7 @@ result<std::vector<time_window>> windows_of(const std::string& json,
   return read_windows(input, "w.json", series);
 }
 
-const std::filesystem::path data{GEMEL_SOURCE_DIR "/../shared/data/nab"};
+const std::filesystem::path data{test::source_dir() + "/../shared/data/nab"};
 
 } // namespace
 

@@ -1,6 +1,7 @@
 #include "runtime/check.hpp"
 #include "runtime/config.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/seed.hpp"
 
 #include <fstream>
@@ -49,7 +50,7 @@ TEST_CASE("a document of no known kind is refused with the kinds there are", "[u
 }
 
 TEST_CASE("the committed sample is checked as a config and is right", "[unit][runtime]") {
-  std::ifstream file{GEMEL_SOURCE_DIR "/config/factory.toml", std::ios::binary};
+  std::ifstream file{test::source_dir() + "/config/factory.toml", std::ios::binary};
   REQUIRE(file.is_open());
   std::string text{std::istreambuf_iterator<char>{file}, {}};
   CHECK(faults_of(text, "factory.toml").empty());

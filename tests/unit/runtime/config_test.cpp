@@ -1,5 +1,6 @@
 #include "runtime/config.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/seed.hpp"
 
 #include <algorithm>
@@ -37,7 +38,7 @@ node_config config_of(std::string_view text, std::vector<std::string> overrides 
 }
 
 std::string factory_text() {
-  std::ifstream file{GEMEL_SOURCE_DIR "/config/factory.toml", std::ios::binary};
+  std::ifstream file{test::source_dir() + "/config/factory.toml", std::ios::binary};
   REQUIRE(file.is_open());
   return {std::istreambuf_iterator<char>{file}, {}};
 }
