@@ -35,7 +35,7 @@ value evaluate(const expression& of, const reference_resolver& resolve) {
   return of.evaluate(bind(of, resolve));
 }
 
-bool test(const expression& of, const reference_resolver& resolve) {
+bool is_true(const expression& of, const reference_resolver& resolve) {
   return of.test(bind(of, resolve));
 }
 

@@ -16,7 +16,7 @@ using reference_resolver = std::function<const value*(const reference&)>;
 
 /// What `of` evaluates to when its references are resolved by `resolve`.
 value evaluate(const expression& of, const reference_resolver& resolve);
-bool test(const expression& of, const reference_resolver& resolve);
+bool is_true(const expression& of, const reference_resolver& resolve);
 
 /// A JSON value whose texts may hold expressions: `"${ steps.collect.result.avg }"`. A text that is
 /// one expression becomes its value, of whatever kind, null when it is missing; expressions inside
