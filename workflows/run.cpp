@@ -641,6 +641,10 @@ result<step_work> workflow_run::prepare(std::uint32_t index, const twin_lookup& 
     return work;
   }
   work.parameters = about.parameters.render(resolve);
+  value_map inputs;
+  for (auto before : about.depends_on)
+    inputs.push_back({document_->steps()[before].id, steps_[before].outcome.result});
+  work.inputs = value{std::move(inputs)};
   if (!about.twins)
     return work;
   if (about.twins->by_query) {

@@ -112,6 +112,8 @@ struct step_work {
   /// `when` does not hold: nothing to do.
   bool skipped = false;
   value parameters{};
+  /// The results of the steps it depends on, by their ids.
+  value inputs{};
   /// Ids, if they were given as such.
   std::optional<std::vector<std::string>> twin_ids{};
   std::string type{};

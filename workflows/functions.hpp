@@ -1,0 +1,76 @@
+#pragma once
+
+#include "messages/error.hpp"
+#include "messages/value.hpp"
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// The functions that steps of workflows name.
+namespace gemel {
+
+/// What a function is called with.
+struct function_input {
+  /// The twin as a map: `id`, `type`, `parent`, `version`, `properties` and so on; null when the
+  /// step is for no twins.
+  value twin{};
+  /// The step's parameters, a map or null.
+  value parameters{};
+  /// The results of the steps it depends on, by their ids.
+  value inputs{};
+
+  /// The parameter, or null.
+  const value* parameter(std::string_view key) const noexcept { return parameters.find(key); }
+};
+
+/// Must not block and may be called by any thread.
+using native_function = std::function<result<value>(const function_input&)>;
+
+struct function_info {
+  std::string name{};
+  /// For people: what it does, and its parameters.
+  std::string help{};
+  native_function call{};
+};
+
+/// Functions by name. Made before a node starts, then only read.
+class function_library {
+public:
+  /// The standard ones: see `gemel function list`.
+  static function_library standard();
+
+  /// @returns errc::bad_value if the name is taken.
+  result<void> add(function_info made);
+
+  /// Null: there is none.
+  const function_info* find(std::string_view name) const noexcept;
+
+  /// By name.
+  const std::map<std::string, function_info, std::less<>>& all() const noexcept {
+    return functions_;
+  }
+  std::vector<std::string> names() const;
+
+private:
+  std::map<std::string, function_info, std::less<>> functions_;
+};
+
+/// One of a step's twins, or why there is none.
+struct twin_input {
+  std::string id{};
+  /// As `function_input::twin`; null when it was not found.
+  value twin{};
+};
+
+/// What an `aggregate` step answers: `collect_property`, `count`, `sum`, `avg`, `min`, `max`,
+/// `stddev`, `percentile` and `group_by`, each over the parameter `property` of the twins. The
+/// answer is a map; `errors` in it holds the twins that could not be read, by id.
+/// @returns errc::bad_value for a function that is none of these, or for missing parameters.
+result<value> aggregate(std::string_view function, std::span<const twin_input> twins,
+                        const value& parameters);
+
+} // namespace gemel
