@@ -2,6 +2,9 @@
 
 #include "runtime/config.hpp"
 #include "runtime/twin_document.hpp"
+#include "workflows/functions.hpp"
+#include "workflows/json_document.hpp"
+#include "workflows/workflow.hpp"
 
 #include <algorithm>
 #include <string>
@@ -12,8 +15,8 @@ namespace gemel {
 namespace {
 
 constexpr std::string_view kinds_hint =
-    "known are a node's config (.toml) and twins (.jsonl: one object per line; .json: one object "
-    "or a list)";
+    "known are a node's config (.toml), twins (.jsonl: one object per line; .json: one object or a "
+    "list) and workflows (.json with \"steps\")";
 
 std::optional<document_kind> kind_by_name(std::string_view file_name) {
   if (file_name.ends_with(".toml"))
@@ -56,6 +59,18 @@ fault_list check_config(std::string_view text, std::string_view file_name) {
   return read ? fault_list{} : std::move(read.error());
 }
 
+// Only one object at the top, of which `key` is a member.
+bool is_object_with(std::string_view text, std::string_view key) {
+  auto content = value_from_json(text);
+  return content && content->find(key) != nullptr;
+}
+
+fault_list check_workflow(std::string_view text, std::string_view file_name) {
+  static const auto functions = function_library::standard().names();
+  auto read = workflow::parse(std::string{text}, std::string{file_name}, {&functions});
+  return read ? fault_list{} : std::move(read.error());
+}
+
 fault_list check_twins(std::string_view text, std::string_view file_name, document_kind kind) {
   std::unordered_map<std::string, text_place> places; // of each id
   fault_list repeated;
@@ -85,7 +100,12 @@ fault_list check_twins(std::string_view text, std::string_view file_name, docume
 
 std::optional<document_kind> kind_of_document(std::string_view text, std::string_view file_name) {
   auto kind = kind_by_name(file_name);
-  return kind ? kind : kind_by_content(text);
+  if (!kind)
+    kind = kind_by_content(text);
+  if (kind == document_kind::twin_list && text.size() <= json_document_bytes_max
+      && is_object_with(text, "steps"))
+    return document_kind::workflow;
+  return kind;
 }
 
 fault_list check_document(std::string_view text, std::string_view file_name) {
@@ -108,8 +128,11 @@ fault_list check_document(std::string_view text, std::string_view file_name) {
              "a document of " + std::to_string(text.size()) + " bytes",
              "at most " + std::to_string(document_bytes_max) + " bytes are checked at once"}};
   }
-  return *kind == document_kind::node_config ? check_config(text, file_name)
-                                             : check_twins(text, file_name, *kind);
+  if (*kind == document_kind::node_config)
+    return check_config(text, file_name);
+  if (*kind == document_kind::workflow)
+    return check_workflow(text, file_name);
+  return check_twins(text, file_name, *kind);
 }
 
 } // namespace gemel

@@ -16,6 +16,8 @@ enum class document_kind {
   twin_lines,
   /// One twin, or a list of twins (JSON).
   twin_list,
+  /// A workflow (JSON), `workflows/workflow.hpp`: an object with `steps`.
+  workflow,
 };
 
 /// Bytes of a document that is checked as a whole (256 MiB, some million twins); longer `.jsonl`

@@ -41,10 +41,10 @@ tl::expected<json_document, fault_list> json_document::parse(std::string text, s
     return tl::unexpected<fault_list>(
         fault_list{{.code = code, .file = file, .message = std::move(message)}});
   };
-  if (text.size() > document_bytes_max)
-    return refuse(errc::limit_reached, "a document of " + std::to_string(text.size())
-                                           + " bytes, at most " + std::to_string(document_bytes_max)
-                                           + " are allowed");
+  if (text.size() > json_document_bytes_max)
+    return refuse(errc::limit_reached,
+                  "a document of " + std::to_string(text.size()) + " bytes, at most "
+                      + std::to_string(json_document_bytes_max) + " are allowed");
   auto root = value_from_json(text);
   if (!root) {
     auto where = split_place(root.error().context).value_or(placed_text{{}, root.error().context});

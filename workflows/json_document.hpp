@@ -11,7 +11,7 @@
 namespace gemel {
 
 /// Bytes of one workflow or rule document; a larger one is some other file.
-inline constexpr std::size_t document_bytes_max = 1u << 20;
+inline constexpr std::size_t json_document_bytes_max = 1u << 20;
 
 /// A JSON document from outside, read whole. Keeps its text, so that whoever finds a fault in the
 /// content names it by its JSON pointer alone and the line and column are found then.
@@ -19,8 +19,8 @@ class json_document {
 public:
   /// @param file stands in the faults; may be empty.
   /// @returns all faults at once: errc::bad_syntax with line and column for what is no JSON and for
-  ///          keys that stand twice, errc::limit_reached above `document_bytes_max` and the bounds
-  ///          of values.
+  ///          keys that stand twice, errc::limit_reached above `json_document_bytes_max` and the
+  ///          bounds of values.
   static tl::expected<json_document, fault_list> parse(std::string text, std::string file);
 
   const value& root() const noexcept { return root_; }

@@ -38,4 +38,7 @@ void add_store_commands(CLI::App& root, program_context& context);
 /// `stats`.
 void add_stats_command(CLI::App& root, program_context& context);
 
+/// `workflow` with `run graph`, `function` with `list`.
+void add_workflow_commands(CLI::App& root, program_context& context);
+
 } // namespace gemel

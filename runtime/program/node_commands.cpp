@@ -196,7 +196,7 @@ int run_check(const program_context& context, const std::vector<std::string>& fi
 void add_check_command(CLI::App& root, program_context& context) {
   auto files = std::make_shared<std::vector<std::string>>();
   auto* command = root.add_subcommand("check", "Say all that is wrong with configs and documents");
-  command->add_option("FILE", *files, "Configs (.toml) and twins (.json, .jsonl); - is the input")
+  command->add_option("FILE", *files, "Configs (.toml), twins (.json, .jsonl), workflows (.json)")
       ->required()
       ->type_name("");
   add_json_option(*command, context);

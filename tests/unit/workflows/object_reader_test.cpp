@@ -28,7 +28,7 @@ TEST_CASE("a document that is no JSON is refused with its place", "[unit][workfl
   CHECK(refused.error()[0].code == errc::bad_syntax);
   CHECK(refused.error()[0].line == 1);
   CHECK(refused.error()[0].column == 7);
-  CHECK(json_document::parse(std::string(document_bytes_max + 1, ' '), "").error()[0].code
+  CHECK(json_document::parse(std::string(json_document_bytes_max + 1, ' '), "").error()[0].code
         == errc::limit_reached);
 }
 

@@ -1,0 +1,425 @@
+#include "actors/workflow_executor.hpp"
+
+#include "messages/replies.hpp"
+#include "messages/requests.hpp"
+
+#include <algorithm>
+
+namespace gemel {
+
+namespace {
+
+// Twins asked for at once; their answer must fit a frame.
+constexpr std::size_t twins_per_request = 500;
+// Twins of one step. A step's result is one value.
+constexpr std::size_t step_twins_max = limits::value_elements_max;
+
+value properties_map(const twin_record& twin) {
+  value_map made;
+  for (const auto& one : twin.properties)
+    made.push_back({one.key, one.content});
+  return value{std::move(made)};
+}
+
+value error_value(const error& why) {
+  return value{value_map{{"error", value{to_string(why.code)}}, {"message", value{why.context}}}};
+}
+
+properties properties_of(const value& map) {
+  properties made;
+  if (map.is_map())
+    for (const auto& member : map.as_map())
+      made.push_back({member.key, member.content});
+  return made;
+}
+
+} // namespace
+
+value as_map(const twin_record& twin) {
+  return value{value_map{{"id", value{twin.id}},
+                         {"type", value{twin.type}},
+                         {"parent", twin.parent.empty() ? value{} : value{twin.parent}},
+                         {"path", value{twin.path}},
+                         {"version", value{static_cast<std::int64_t>(twin.version)}},
+                         {"lifecycle", value{to_string(twin.lifecycle)}},
+                         {"updated_at", value{twin.updated_at_us}},
+                         {"properties", properties_map(twin)}}};
+}
+
+struct workflow_executor::attempt {
+  std::uint32_t step = 0;
+  std::uint32_t number = 0;
+  const workflow_step* about = nullptr;
+  bool given_up = false;
+  // Twins that expressions read: their properties by id.
+  std::map<std::string, value, std::less<>> read;
+  step_work todo;
+  // The step's own twins, in order.
+  std::vector<twin_input> twins;
+  // Of compute: the next twin, how many are under way, what came back.
+  std::size_t next = 0;
+  std::size_t computing = 0;
+  value_map results;
+  value_map errors;
+};
+
+workflow_executor::workflow_executor(ports world, const function_library& functions,
+                                     std::shared_ptr<workflow_run> run)
+    : world_{std::move(world)},
+      functions_{functions}, run_{std::move(run)}, alive_{std::make_shared<bool>(true)} {
+}
+
+bool workflow_executor::is_done() const noexcept {
+  return is_terminal(run_->state()) && under_way_ == 0 && !run_->next_due();
+}
+
+void workflow_executor::start() {
+  run_->start(world_.now_ms());
+  drive();
+}
+
+void workflow_executor::tick() {
+  run_->tick(world_.now_ms());
+  drive();
+}
+
+void workflow_executor::drive() {
+  for (const auto& record : run_->take_records())
+    if (world_.on_change)
+      world_.on_change(record);
+  for (const auto& command : run_->take_commands())
+    if (command.what == run_command::kind::begin)
+      begin(command);
+  // A cancelled attempt is noticed by its next answer: `is_current`.
+}
+
+bool workflow_executor::is_current(const attempt_ptr& of) const {
+  const auto& now = run_->step(of->step);
+  return now.state == step_state::running && now.attempt == of->number;
+}
+
+void workflow_executor::ask(const attempt_ptr& of, frame asked,
+                            std::function<void(const frame&)> then) {
+  auto here = [this, alive = std::weak_ptr<bool>{alive_}, of,
+               then = std::move(then)](frame answer) {
+    if (alive.expired())
+      return;
+    if (is_current(of))
+      then(answer);
+    else if (!of->given_up) {
+      of->given_up = true;
+      --under_way_;
+    }
+  };
+  world_.request(std::move(asked), [post = world_.post, here](frame answer) {
+    post([here, answer = std::move(answer)] { here(answer); });
+  });
+}
+
+void workflow_executor::begin(const run_command& command) {
+  auto made = std::make_shared<attempt>();
+  made->step = command.step;
+  made->number = command.attempt;
+  made->about = &run_->document().steps()[command.step];
+  ++under_way_;
+  fetch_read_twins(made);
+}
+
+void workflow_executor::fetch_read_twins(const attempt_ptr& of) {
+  auto ids = run_->twins_read_by(of->step);
+  if (ids.empty())
+    return prepare(of);
+  ask(of, make_get(ids), [this, of](const frame& answer) {
+    auto page = expect_page(answer);
+    if (!page)
+      return fail(of, page.error());
+    for (const auto& twin : page->twins)
+      of->read.emplace(twin.id, properties_map(twin));
+    prepare(of);
+  });
+}
+
+void workflow_executor::prepare(const attempt_ptr& of) {
+  auto todo = run_->prepare(of->step, [of](std::string_view id) -> const value* {
+    auto found = of->read.find(id);
+    return found != of->read.end() ? &found->second : nullptr;
+  });
+  if (!todo)
+    return fail(of, todo.error());
+  if (todo->skipped) {
+    --under_way_;
+    run_->skip_step(of->step, of->number, world_.now_ms());
+    return drive();
+  }
+  of->todo = std::move(*todo);
+  select_twins(of);
+}
+
+void workflow_executor::select_twins(const attempt_ptr& of) {
+  if (!of->about->twins)
+    return work(of);
+  if (!of->todo.twin_ids)
+    return query_twins(of, {});
+  if (of->todo.twin_ids->size() > step_twins_max)
+    return fail(of,
+                {errc::limit_reached, std::to_string(of->todo.twin_ids->size()) + " twins, at most "
+                                          + std::to_string(step_twins_max)});
+  for (const auto& id : *of->todo.twin_ids)
+    of->twins.push_back({id, {}});
+  fetch_twins(of, 0);
+}
+
+// Twins that are not there stay null: each is an error of its own in the result.
+void workflow_executor::fetch_twins(const attempt_ptr& of, std::size_t from) {
+  if (from >= of->twins.size())
+    return work(of);
+  auto to = std::min(from + twins_per_request, of->twins.size());
+  std::vector<std::string> ids;
+  for (auto i = from; i < to; ++i)
+    ids.push_back(of->twins[i].id);
+  ask(of, make_get(ids), [this, of, from, to](const frame& answer) {
+    auto page = expect_page(answer);
+    if (!page)
+      return fail(of, page.error());
+    std::map<std::string_view, const twin_record*> found;
+    for (const auto& twin : page->twins)
+      found.emplace(twin.id, &twin);
+    for (auto i = from; i < to; ++i)
+      if (auto twin = found.find(of->twins[i].id); twin != found.end())
+        of->twins[i].twin = as_map(*twin->second);
+    fetch_twins(of, to);
+  });
+}
+
+void workflow_executor::query_twins(const attempt_ptr& of, std::string page_token) {
+  query_request asked;
+  asked.type = of->todo.type;
+  asked.where = of->todo.where;
+  asked.limit = twins_per_request;
+  asked.page_token = std::move(page_token);
+  ask(of, make_query(asked), [this, of](const frame& answer) {
+    auto page = expect_page(answer);
+    if (!page)
+      return fail(of, page.error());
+    for (const auto& twin : page->twins)
+      of->twins.push_back({twin.id, as_map(twin)});
+    if (of->twins.size() > step_twins_max)
+      return fail(of, {errc::limit_reached,
+                       "more than " + std::to_string(step_twins_max) + " twins match"});
+    if (page->next.empty())
+      return work(of);
+    query_twins(of, page->next);
+  });
+}
+
+void workflow_executor::work(const attempt_ptr& of) {
+  using enum step_kind;
+  switch (of->about->kind) {
+  case aggregate:
+    return work_aggregate(of);
+  case compute:
+    return work_compute(of);
+  case update:
+    return work_update(of);
+  case emit:
+    return work_emit(of);
+  case sync:
+    return work_sync(of);
+  case query:
+    return work_query(of);
+  case workflow:
+    return fail(of, {errc::unsupported, "steps that run another workflow need a node that keeps "
+                                        "workflows by name"});
+  case wait:
+  case wait_event:
+  case set:
+  case choose:
+    break; // The run does these itself.
+  }
+  GEMEL_CHECK(!"a step that the run does itself");
+}
+
+void workflow_executor::work_aggregate(const attempt_ptr& of) {
+  auto made = aggregate(of->about->function, of->twins, of->todo.parameters);
+  if (!made)
+    return fail(of, made.error());
+  const auto* errors = made->find("errors");
+  auto failed = errors != nullptr && errors->is_map() ? errors->as_map().size() : 0;
+  if (too_many_failed(of->about->twin_failures, of->twins.size(), failed))
+    return finish(of, {"twin_failures",
+                       std::to_string(failed) + " of " + std::to_string(of->twins.size())
+                           + " twins could not be read",
+                       *made});
+  finish(of, {"", "", *made, failed > 0});
+}
+
+// ---- compute
+
+void workflow_executor::work_compute(const attempt_ptr& of) {
+  if (functions_.find(of->about->function) == nullptr)
+    return fail(of, {errc::unsupported, "there is no function '" + of->about->function + "'"});
+  if (!of->about->twins)
+    of->twins.push_back({{}, value{value_map{}}});
+  if (of->twins.empty())
+    return finish_by_twin(of, {}, {});
+  compute_next(of);
+}
+
+// Starts as many twins as may be under way.
+void workflow_executor::compute_next(const attempt_ptr& of) {
+  auto most = of->about->concurrency > 0 ? of->about->concurrency : of->twins.size();
+  while (of->next < of->twins.size() && of->computing < most) {
+    auto index = of->next++;
+    const auto& one = of->twins[index];
+    if (one.twin.is_null()) {
+      of->errors.push_back({one.id, error_value({errc::twin_not_found, one.id})});
+      continue;
+    }
+    ++of->computing;
+    const auto* function = functions_.find(of->about->function);
+    function_input input{of->about->twins ? one.twin : value{}, of->todo.parameters,
+                         of->todo.inputs};
+    auto done = [this, alive = std::weak_ptr<bool>{alive_}, of, index](result<value> answer) {
+      if (!alive.expired())
+        computed(of, index, std::move(answer));
+    };
+    world_.compute([call = &function->call, input = std::move(input), post = world_.post, done] {
+      auto answer = (*call)(input);
+      post([done, answer = std::move(answer)] { done(answer); });
+    });
+  }
+  if (of->computing == 0 && of->next >= of->twins.size())
+    finish_by_twin(of, std::move(of->results), std::move(of->errors));
+}
+
+void workflow_executor::computed(const attempt_ptr& of, std::size_t index, result<value> answer) {
+  --of->computing;
+  if (!is_current(of)) {
+    if (of->computing == 0 && !of->given_up) {
+      of->given_up = true;
+      --under_way_;
+    }
+    return;
+  }
+  // A function for no twins has one answer, which is the step's.
+  if (!of->about->twins) {
+    if (!answer)
+      return fail(of, answer.error());
+    return finish(of, {"", "", std::move(*answer)});
+  }
+  if (answer)
+    of->results.push_back({of->twins[index].id, std::move(*answer)});
+  else
+    of->errors.push_back({of->twins[index].id, error_value(answer.error())});
+  compute_next(of);
+}
+
+/// One result for each twin; those that failed hold `error` and `message`, as the first documents
+/// expect.
+void workflow_executor::finish_by_twin(const attempt_ptr& of, value_map results, value_map errors) {
+  auto failed = errors.size();
+  results.insert(results.end(), errors.begin(), errors.end());
+  step_outcome outcome;
+  outcome.with_errors = failed > 0;
+  outcome.result = value{std::move(results)};
+  if (too_many_failed(of->about->twin_failures, of->twins.size(), failed)) {
+    const auto* first = errors.front().content.find("error");
+    outcome.error = first != nullptr && first->is_text() ? first->as_text() : "twin_failures";
+    outcome.message =
+        std::to_string(failed) + " of " + std::to_string(of->twins.size()) + " twins failed";
+  }
+  finish(of, std::move(outcome));
+}
+
+// ---- steps that change twins
+
+void workflow_executor::work_update(const attempt_ptr& of) {
+  std::vector<twin_update> updates;
+  for (const auto& one : of->twins) {
+    auto& update = updates.emplace_back();
+    update.id = one.id;
+    update.set = properties_of(of->todo.parameters);
+    update.unset = of->about->unset;
+  }
+  if (updates.empty())
+    return finish_by_twin(of, {}, {});
+  update_options options;
+  options.cause = idempotency_key(run_->id(), of->about->id).substr(0, limits::id_bytes_max);
+  ask(of, make_update(updates, options),
+      [this, of](const frame& answer) { take_outcome(of, answer); });
+}
+
+void workflow_executor::work_emit(const attempt_ptr& of) {
+  std::vector<twin_emit> events;
+  for (const auto& one : of->twins)
+    events.push_back({one.id, of->about->event, properties_of(of->todo.parameters)});
+  if (events.empty())
+    return finish_by_twin(of, {}, {});
+  auto cause = idempotency_key(run_->id(), of->about->id).substr(0, limits::id_bytes_max);
+  ask(of, make_emit(events, cause), [this, of](const frame& answer) { take_outcome(of, answer); });
+}
+
+void workflow_executor::take_outcome(const attempt_ptr& of, const frame& answer) {
+  auto outcome = expect_outcome(answer);
+  if (!outcome)
+    return fail(of, outcome.error());
+  std::vector<const error*> why(of->twins.size());
+  for (const auto& one : outcome->failures)
+    if (one.index < why.size())
+      why[one.index] = &one.why;
+  value_map results;
+  value_map errors;
+  for (std::size_t i = 0; i < why.size(); ++i) {
+    if (why[i] != nullptr)
+      errors.push_back({of->twins[i].id, error_value(*why[i])});
+    else
+      results.push_back({of->twins[i].id, value{true}});
+  }
+  finish_by_twin(of, std::move(results), std::move(errors));
+}
+
+// Which peers hold what is known to the sync coordinator; without links nobody else holds anything.
+void workflow_executor::work_sync(const attempt_ptr& of) {
+  const auto* wanted = of->todo.parameters.find("replicas");
+  auto replicas = wanted != nullptr && wanted->is_integer() ? wanted->as_integer() : 0;
+  if (replicas > 0)
+    return fail(of, {errc::unreachable, "this node has no peers, so no twin is held by "
+                                            + std::to_string(replicas) + " of them"});
+  value_map results;
+  value_map errors;
+  for (const auto& one : of->twins) {
+    const auto* version = one.twin.find("version");
+    if (version != nullptr)
+      results.push_back({one.id, value{value_map{{"version", *version}, {"replicas", value{0}}}}});
+    else
+      errors.push_back({one.id, error_value({errc::twin_not_found, one.id})});
+  }
+  finish_by_twin(of, std::move(results), std::move(errors));
+}
+
+void workflow_executor::work_query(const attempt_ptr& of) {
+  value_list twins;
+  for (const auto& one : of->twins)
+    if (!one.twin.is_null())
+      twins.push_back(one.twin);
+  auto count = static_cast<std::int64_t>(twins.size());
+  finish(of,
+         {"", "", value{value_map{{"count", value{count}}, {"twins", value{std::move(twins)}}}}});
+}
+
+// ---- the end of an attempt
+
+void workflow_executor::finish(const attempt_ptr& of, step_outcome outcome) {
+  if (of->given_up)
+    return;
+  of->given_up = true;
+  --under_way_;
+  run_->finish_step(of->step, of->number, std::move(outcome), world_.now_ms());
+  drive();
+}
+
+void workflow_executor::fail(const attempt_ptr& of, const error& why) {
+  finish(of, {std::string{to_string(why.code)}, why.context});
+}
+
+} // namespace gemel
