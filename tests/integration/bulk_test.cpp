@@ -2,6 +2,7 @@
 
 #include "messages/value.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/process.hpp"
 
 #include <signal.h>
@@ -18,7 +19,7 @@ using namespace gemel::test;
 
 namespace {
 
-const std::string program = GEMEL_BINARY_DIR "/bin/gemel";
+const std::string program = test::binary_dir() + "/bin/gemel";
 
 using words = std::vector<std::string>;
 
