@@ -10,11 +10,14 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 namespace gemel {
+
+class transaction;
 
 /// Where one entry of a batch goes.
 struct route {
@@ -62,6 +65,10 @@ public:
   std::vector<std::string>& ids() noexcept { return ids_; }
   const std::vector<std::string>& ids() const noexcept { return ids_; }
 
+  /// Of an atomic batch, else null; set by ingress before any cell sees the batch.
+  const std::shared_ptr<transaction>& joint() const noexcept { return joint_; }
+  void joint(std::shared_ptr<transaction> all) noexcept { joint_ = std::move(all); }
+
   /// One more part is under way. The batch starts with one part of its own: ingress.
   void open_part() noexcept { open_parts_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -80,6 +87,7 @@ private:
   std::uint64_t number_ = 0;
   route_list routes_;
   std::vector<std::string> ids_;
+  std::shared_ptr<transaction> joint_;
   std::atomic<std::uint32_t> open_parts_{1};
   std::atomic<std::uint32_t> applied_{0};
   std::mutex mutex_;

@@ -1,5 +1,7 @@
 #include "actors/cell.hpp"
 
+#include "actors/slots.hpp"
+
 #include <type_traits>
 
 namespace gemel {
@@ -31,7 +33,9 @@ cell_counters& cell_counters::operator+=(const cell_counters& other) noexcept {
 
 cell::cell(cell_id self, const cell_environment& world)
     : self_{self}, world_{world}, keys_{world.symbols.keys}, types_{world.symbols.types},
-      kept_{world.models, world.aliases, keys_}, shard_counters_(limits::shards / world.cells + 1) {
+      kept_{world.models, world.aliases, keys_}, shard_counters_(limits::shards / world.cells + 1),
+      lane_{{keys_, types_, counters_, world.limits.lane_events_max,
+             [this](std::uint32_t index) -> twin_row& { return row_at(index); }}} {
 }
 
 cell::~cell() {
@@ -41,7 +45,7 @@ cell::~cell() {
       continue;
     if (row.address != nullptr)
       world_.addresses.end(row.address);
-    delete[] row.slots;
+    free_slots(row.slots, row.layout->size());
   }
   for (auto& group : groups_)
     if (group != nullptr && group->address != nullptr)
@@ -68,6 +72,7 @@ std::size_t cell::run(work& item, const moment& now) {
   if (auto* signal = std::get_if<exit_signal>(&item)) {
     if (is_at(signal->row, signal->to)
         && row_at(signal->row).lifecycle != lifecycle_state::faulted) {
+      reclaim(signal->row, now);
       stop_behavior(signal->row);
       supervise(signal->row, signal->normal ? exit_kind::normal : exit_kind::shutdown, now);
     }
@@ -77,8 +82,44 @@ std::size_t cell::run(work& item, const moment& now) {
     run_control(control->message, now);
     return 1;
   }
+  // Jobs look at many rows: what is decided by now must show in all of them.
+  settle_all(now);
   std::get<cell_job>(item).run(*this, now);
   return 64;
+}
+
+void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_row>& seen) {
+  const auto& request = asked->asked();
+  std::vector<std::uint32_t> rows;
+  for (auto [place, index] : seen)
+    if (holds(index, request.ids[place])) // Else deleted since it was looked up.
+      rows.push_back(index);
+  if (!request.ids.empty() && rows.empty())
+    return;
+  std::optional<type_id> type;
+  if (!request.type.empty()) {
+    auto known = resolve_type(request.type);
+    if (!known)
+      return; // No room for its name, so there is no such twin and never will be.
+    type = *known;
+  }
+  lane_.subscribe(asked, type, rows);
+}
+
+lane_subject cell::subject(std::uint32_t index) const {
+  const auto& row = row_at(index);
+  return {index, row, row.group != twin_row::none ? groups_[row.group].get() : nullptr};
+}
+
+void cell::note(event_kind kind, std::uint32_t index, const moment& now, std::string detail) {
+  auto id = next_dot(row_at(index));
+  lane_.note(kind, subject(index), {id, cause_}, now, std::move(detail));
+}
+
+void cell::note_update(std::uint32_t index, std::uint32_t changes_begin,
+                       std::int64_t source_time_us, const moment& now) {
+  auto id = last_dot(row_at(index));
+  lane_.note_update(subject(index), {id, cause_, source_time_us}, changes_begin, now);
 }
 
 bool cell::holds(std::uint32_t row, std::string_view id) const {

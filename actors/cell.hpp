@@ -2,13 +2,18 @@
 
 #include "actors/batch.hpp"
 #include "actors/behavior.hpp"
-#include "actors/binder.hpp"
+#include "actors/cell_counters.hpp"
 #include "actors/cell_inbox.hpp"
+#include "actors/condition_cache.hpp"
+#include "actors/held_rows.hpp"
 #include "actors/hierarchy.hpp"
+#include "actors/lane.hpp"
+#include "actors/model_checks.hpp"
 #include "actors/model_rows.hpp"
 #include "actors/ports.hpp"
-#include "actors/subscription.hpp"
+#include "actors/transaction.hpp"
 #include "actors/twin.hpp"
+#include "actors/update_draft.hpp"
 #include "messages/histogram.hpp"
 #include "registry/alias_table.hpp"
 #include "registry/directory.hpp"
@@ -71,26 +76,6 @@ struct cell_environment {
   std::function<void(cell_id, std::function<void(cell&, const moment&)>)> run_in{};
 };
 
-/// Counts of one cell; see `node` for their names and meanings.
-struct cell_counters {
-  std::uint64_t created = 0;
-  std::uint64_t removed = 0;
-  std::uint64_t updates_applied = 0;
-  std::uint64_t updates_unchanged = 0;
-  std::uint64_t properties_changed = 0;
-  std::uint64_t refused = 0;
-  std::uint64_t crashes = 0;
-  std::uint64_t restarts = 0;
-  std::uint64_t escalations = 0;
-  std::uint64_t gave_up = 0;
-  std::uint64_t events = 0;
-  std::uint64_t events_delivered = 0;
-  std::uint64_t events_missed = 0;
-  std::uint64_t rows_scanned = 0;
-
-  cell_counters& operator+=(const cell_counters& other) noexcept;
-};
-
 /// The actor that runs the twins of many shards: the only writer of their rows, of their hierarchy
 /// groups and of their subscriptions. This is its core: no actor, no clock, no lock. One thread at
 /// a time calls it; `now` is the turn's time.
@@ -113,10 +98,33 @@ public:
   void fetch_slots(std::uint32_t index) const noexcept;
 
   /// Ends the turn: gives the lane's events to the subscribers that they are for.
-  void flush();
+  void flush() { lane_.flush(); }
+
+  /// Work that had waited for a claim on a row, which is decided now; to be run before anything
+  /// else. @returns false if there is none; true, maybe with nothing appended, if there may be
+  /// more.
+  bool take_resumed(std::vector<work>& into);
+
+  // ---- claims on rows (cell_hold.cpp) -------------------------------------------------------
+
+  /// `by` has a claim on the row from now on; nobody may have one yet.
+  void hold(std::uint32_t index, row_claim_ptr by);
+  /// Carries the claim on the row out if it is decided.
+  void settle(std::uint32_t index, const moment& now);
+  void settle_all(const moment& now);
+  /// Ends an atomic batch here: it is decided.
+  void finish_atomic(const batch_ptr& of, const moment& now);
+  /// Of a committed one.
+  void apply_plan(std::uint32_t index, transaction::plan& what, std::string_view cause,
+                  const moment& now);
+  void log_commit(std::uint32_t index, std::uint64_t number) { commits_.add(index, number); }
+  /// Whether a commit over several cells that came after `since` may show in the row already.
+  bool may_be_torn(std::uint32_t index, std::uint64_t since) const;
+  const held_rows& held() const noexcept { return held_; }
+  held_rows& held() noexcept { return held_; }
 
   /// Takes back what `flush` threw at: the subscribers of those events hear that they missed them.
-  void drop_lane() noexcept;
+  void drop_lane() noexcept { lane_.drop(); }
 
   /// Behind `flush`: sends what is new in the roll-ups of this cell's groups up the tree.
   void send_rollups();
@@ -156,7 +164,8 @@ public:
   std::string_view path_above(std::uint32_t group) const { return groups_[group]->path; }
 
   /// The row's twin with all its properties.
-  twin_record record(std::uint32_t index) const;
+  /// @param with_stamps which write each of them came from, too.
+  twin_record record(std::uint32_t index, bool with_stamps = false) const;
 
   /// What the twin's type asks to know of all twins below it.
   std::vector<rollup_record> rollups(const twin_row& row) const;
@@ -169,7 +178,7 @@ public:
 
   /// Adds a subscription; `rows` are those of its twins that were seen here.
   void subscribe(const subscription_ptr& asked, const std::vector<watched_row>& rows);
-  void unsubscribe(std::uint64_t number);
+  void unsubscribe(std::uint64_t number) { lane_.unsubscribe(number); }
 
   const cell_counters& counters() const noexcept { return counters_; }
   cell_counters& counters() noexcept { return counters_; }
@@ -194,33 +203,6 @@ private:
     row_list rows;
     const behavior_factory* factory = nullptr;
   };
-  struct lane_change {
-    key_id key;
-    value before;
-    value after;
-  };
-  struct lane_event {
-    event_kind kind;
-    compact_id id;
-    type_id type;
-    std::string parent;
-    std::uint64_t version;
-    std::int64_t time_us;
-    std::int64_t source_time_us;
-    lifecycle_state lifecycle;
-    std::uint32_t changes_begin;
-    std::uint32_t changes_end;
-    std::string detail;
-  };
-  struct reader {
-    subscription_ptr asked;
-    std::optional<twin_binder> where;
-    std::optional<type_id> type;
-    std::vector<std::uint32_t> rows;
-    // Places on the lane, ascending.
-    std::vector<std::uint32_t> pending;
-    std::uint64_t missed = 0;
-  };
   // A delete that waits for the group of its children to be gone.
   struct removal {
     std::uint32_t row;
@@ -240,6 +222,7 @@ private:
   std::uint32_t take_row();
   void free_row(std::uint32_t index);
   void set_layout(twin_row& row, const shape* layout);
+  void move_slots(twin_row& row, const shape* layout, bool timed);
   type_entry& type_at(type_id type);
   std::uint32_t index_of(const twin_row& row);
   void keep_change(const twin_row& row, key_id key, const value* before, const value* after);
@@ -254,7 +237,8 @@ private:
   result<void> create_in(std::uint32_t group, const batch_ptr& of, const route& where,
                          const moment& now);
   result<type_id> resolve_type(std::string_view type);
-  result<void> fill(twin_row& row, type_id type, wire::Create::Reader made, const moment& now);
+  result<void> fill(twin_row& row, std::string_view id, type_id type, wire::Create::Reader made,
+                    const moment& now);
   result<void> admit(std::uint32_t group) const;
 
   // ---- update (cell_update.cpp) ----
@@ -264,19 +248,45 @@ private:
                    std::uint32_t i) const;
   result<void> apply(std::uint32_t index, wire::UpdateBatch::Reader batch,
                      wire::Update::Reader update, const moment& now);
+  result<void> prepare(const twin_row& row, wire::Update::Reader update);
   result<void> check_update(const twin_row& row, wire::Update::Reader update);
   result<void> change(std::uint32_t index, wire::Update::Reader update, const moment& now);
-  result<key_id> key_of(std::uint16_t frame_key);
+  result<void> check_draft(const twin_row& row);
+  result<void> claim_values(const twin_row& row);
+  result<void> refuse_unique(const twin_row& row) const;
+  result<void> check_models(type_id type);
+  result<void> check_conditions(const twin_row& row, wire::MoreOfUpdate::Reader more);
+  key_id number_of(std::uint16_t frame_key) const noexcept;
+  result<update_draft::key_ref> look_up(std::uint16_t frame_key);
   void use_keys(capnp::List<capnp::Text>::Reader keys);
   result<void> take_values(const twin_row& row, wire::Update::Reader update);
+  result<void> take_more(const twin_row& row, wire::MoreOfUpdate::Reader more);
   void set_property(twin_row& row, key_id key, value&& content, hybrid_time at);
+  void set_source_time(twin_row& row, std::uint32_t slot);
   void unset_property(twin_row& row, key_id key);
+  void conclude(std::uint32_t index, std::uint32_t changes_begin, bool awoken, const moment& now);
   dot next_dot(const twin_row& row);
   void save(const twin_row& row);
   void restore(twin_row& row);
+  dot last_dot(const twin_row& row) const;
   std::size_t run_addressed(addressed_message& message, const moment& now);
   // Whether the twin that a message was sent to is still the one in the row.
   bool is_at(std::uint32_t index, const twin_address* to) const;
+
+  // ---- atomic batches (cell_atomic.cpp) ----
+  std::size_t run_atomic(batch_part& part, const moment& now);
+  bool wait_for_older(const batch_part& part, const moment& now);
+  void prepare_share(batch_part& part, const moment& now);
+  result<transaction::plan> plan_update(std::uint32_t index, wire::Update::Reader update,
+                                        transaction& of, const moment& now);
+  result<transaction::plan> rehearse(std::uint32_t index, wire::Update::Reader update,
+                                     transaction& of, const moment& now);
+
+  // ---- claims on rows (cell_hold.cpp) ----
+  bool is_held(std::uint32_t index, const moment& now);
+  bool put_aside(const batch_part& part, std::uint32_t i, const moment& now);
+  bool put_aside(addressed_message& message, const moment& now);
+  bool reclaim(std::uint32_t index, const moment& now);
 
   // ---- read (cell_read.cpp) ----
   std::string path_of(const twin_row& row) const;
@@ -350,18 +360,11 @@ private:
   void group_restart(std::uint32_t group, const moment& now);
   void group_stop(std::uint32_t group, const moment& now);
 
-  // ---- lane (cell_lane.cpp) ----
-  bool wanted(const twin_row& row) const;
+  // ---- lane ----
+  lane_subject subject(std::uint32_t index) const;
   void note(event_kind kind, std::uint32_t index, const moment& now, std::string detail = {});
   void note_update(std::uint32_t index, std::uint32_t changes_begin, std::int64_t source_time_us,
                    const moment& now);
-  void put_on_lane(lane_event&& event, std::uint32_t index);
-  lane_event event_of(event_kind kind, const twin_row& row, const moment& now) const;
-  void match(reader& r, std::uint32_t event, std::uint32_t index);
-  frame build_events(const reader& r, std::size_t from, std::size_t to);
-  std::size_t wire_bytes(const lane_event& e);
-  std::size_t frame_end(const reader& r, std::size_t from);
-  void deliver(reader& r);
 
   cell_id self_;
   const cell_environment& world_;
@@ -407,18 +410,28 @@ private:
     std::vector<frame> opens{};
   };
   std::map<std::pair<std::string, std::uint64_t>, expected_twin> expected_;
+  // The id of the event that led to the work in hand; empty: not known.
+  std::string_view cause_;
+  // Sets it for as long as it lives.
+  class cause_scope {
+  public:
+    cause_scope(cell& of, std::string_view cause) noexcept : of_{of}, before_{of.cause_} {
+      of.cause_ = cause;
+    }
+    ~cause_scope() { of_.cause_ = before_; }
+    cause_scope(const cause_scope&) = delete;
+    cause_scope& operator=(const cause_scope&) = delete;
+
+  private:
+    cell& of_;
+    std::string_view before_;
+  };
+
+  held_rows held_{limits::held_work_max};
+  commit_log commits_;
+
   std::uint64_t next_operation_ = 1;
   std::unordered_map<std::uint64_t, removal> removals_;
-
-  std::vector<lane_change> lane_changes_;
-  std::vector<lane_event> lane_events_;
-  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<reader>> readers_;
-  // Those that the lane holds something for.
-  std::vector<reader*> pending_readers_;
-  boost::unordered_flat_map<std::uint32_t, std::vector<reader*>> row_readers_;
-  boost::unordered_flat_map<std::uint32_t, std::vector<reader*>> type_readers_;
-  std::unordered_map<std::string, std::vector<reader*>> parent_readers_;
-  std::vector<reader*> all_readers_;
 
   // Scratch of the frame under work: the key number of each of its keys, found when first used.
   capnp::List<capnp::Text>::Reader frame_keys_;
@@ -431,18 +444,19 @@ private:
   };
   std::array<known_key, 8> last_keys_{};
 
+  condition_cache conditions_{keys_};
+  model_checks model_checks_{world_.models, types_};
+
   // Scratch of the update under work.
-  struct taken_value {
-    key_id key;
-    value content;
-  };
-  std::vector<taken_value> taken_;
-  std::vector<key_id> taken_unset_;
+  update_draft draft_;
+  std::int64_t source_time_us_ = 0;
   bool keep_changes_ = false;
   std::uint32_t changed_ = 0;
   struct saved_row {
     const shape* layout = nullptr;
     std::vector<property_slot> slots;
+    // Empty: the row has none.
+    std::vector<std::int64_t> source_times;
     std::uint64_t version = 0;
     hybrid_time updated{};
     lifecycle_state lifecycle{};
@@ -451,6 +465,7 @@ private:
 
   cell_counters counters_;
   histogram update_latency_;
+  lane lane_;
 };
 
 } // namespace gemel

@@ -92,10 +92,12 @@ bool cell::place_row(twin_row& row, std::uint32_t group, const route& where) con
 
 result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const route& where,
                              const moment& now) {
-  if (auto allowed = admit(group); !allowed)
-    return allowed;
   auto batch = of->message().message().getCreate();
   auto made = batch.getCreates()[where.index];
+  if (made.getIfAbsent() && world_.directory.find(of->ids()[where.index]))
+    return {};
+  if (auto allowed = admit(group); !allowed)
+    return allowed;
   if (made.getType() >= batch.getTypes().size())
     return fail(errc::bad_frame, "a type that the frame does not name");
   auto type_name = text_of(batch.getTypes()[made.getType()]);
@@ -108,14 +110,16 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   auto index = take_row();
   auto& row = row_at(index);
   bool pinned = place_row(row, group, where);
-  if (auto filled = fill(row, *type, made, now); !filled) {
+  std::string_view id = of->ids()[where.index];
+  if (auto filled = fill(row, id, *type, made, now); !filled) {
     free_row(index);
     return filled;
   }
-  std::string_view id = of->ids()[where.index];
   row.id = compact_id{id};
   if (!world_.directory.insert(world_.directory.key_of(id), {self_, index, pinned})) {
     free_row(index);
+    if (made.getIfAbsent())
+      return {};
     return fail(errc::twin_exists, std::string{id});
   }
   if (auto claimed = kept_.claim_all(row); !claimed) {
@@ -135,29 +139,37 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   return {};
 }
 
-result<void> cell::fill(twin_row& row, type_id type, wire::Create::Reader made, const moment& now) {
+result<void> cell::fill(twin_row& row, std::string_view id, type_id type, wire::Create::Reader made,
+                        const moment& now) {
   auto list = made.getProperties();
   if (list.size() > world_.limits.properties_max)
     return fail(errc::limit_reached,
                 "limits.properties_max: " + std::to_string(list.size()) + " properties");
-  const auto* layout = shapes_.empty(type);
-  taken_.clear();
+  draft_.start();
   for (auto one : list) {
-    auto key = key_of(one.getKey());
+    auto key = look_up(one.getKey());
     if (!key)
       return tl::unexpected<error>(std::move(key.error()));
-    auto content = read_value(one);
+    const auto& content = draft_.set(*key, read_value(one));
     if (auto fine = check_content(content); !fine)
       return fine;
-    if (layout->find(*key) == shape::no_slot)
-      layout = shapes_.with(layout, *key);
-    taken_.push_back({*key, std::move(content)});
   }
+  if (auto fine = check_models(type); !fine)
+    return fine;
+  // A twin that is there already is found out later, but then the new keys would have numbers.
+  if (draft_.names_new_keys() && world_.directory.find(id)) [[unlikely]]
+    return fail(errc::twin_exists, std::string{id});
+  if (auto named = draft_.name_keys(keys_); !named)
+    return named;
+  const auto* layout = shapes_.empty(type);
+  for (const auto& setting : draft_.settings())
+    if (layout->find(setting.key) == shape::no_slot)
+      layout = shapes_.with(layout, setting.key);
   set_layout(row, layout);
   auto at = clock_.tick(now.unix_us / 1'000);
-  for (auto& taken : taken_) {
-    auto& slot = row.slots[layout->find(taken.key)];
-    slot.content = std::move(taken.content);
+  for (auto& setting : draft_.settings()) {
+    auto& slot = row.slots[layout->find(setting.key)];
+    slot.content = std::move(setting.content);
     slot.at = {at, next_dot(row)};
   }
   row.version = 1;

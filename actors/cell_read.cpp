@@ -1,4 +1,5 @@
 #include "actors/cell.hpp"
+#include "actors/slots.hpp"
 
 #include <algorithm>
 
@@ -90,7 +91,7 @@ std::string cell::path_of(const twin_row& row) const {
   return path.append("/").append(row.id.str());
 }
 
-twin_record cell::record(std::uint32_t index) const {
+twin_record cell::record(std::uint32_t index, bool with_stamps) const {
   const auto& row = row_at(index);
   auto known = about(row);
   twin_record made;
@@ -105,6 +106,11 @@ twin_record cell::record(std::uint32_t index) const {
   for (std::size_t slot = 0; slot < row.layout->size(); ++slot) {
     auto key = keys_.text(row.layout->keys()[slot]);
     made.properties.push_back({std::string{key}, row.slots[slot].content});
+    if (with_stamps) {
+      auto at = row.slots[slot].at;
+      made.stamps.push_back({static_cast<std::uint64_t>(at.time),
+                             static_cast<std::uint64_t>(at.write), source_time_of(row, slot)});
+    }
   }
   made.rollups = rollups(row);
   return made;

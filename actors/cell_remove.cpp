@@ -8,6 +8,8 @@ std::size_t cell::run_lifecycle(batch_part& part, const moment& now) {
   auto trigger = static_cast<lifecycle_trigger>(batch.getTrigger());
   const auto entries = part.end - part.begin;
   for (auto& i = part.begin; i < part.end; ++i) {
+    if (put_aside(part, i, now))
+      continue;
     const auto& where = part.of->routes()[i];
     auto id = text_of(batch.getIds()[where.index]);
     auto done = holds(where.row, id) ? move(where.row, trigger, now)
@@ -51,6 +53,8 @@ std::size_t cell::run_remove(batch_part& part, const moment& now) {
   auto children = static_cast<child_policy>(batch.getChildren());
   const auto entries = part.end - part.begin;
   for (auto& i = part.begin; i < part.end; ++i) {
+    if (put_aside(part, i, now))
+      continue;
     const auto& where = part.of->routes()[i];
     auto id = text_of(batch.getIds()[where.index]);
     std::optional<result<void>> done = result<void>{fail(errc::twin_not_found, std::string{id})};
@@ -72,6 +76,8 @@ std::optional<result<void>> cell::remove(const removal& wanted, child_policy chi
   auto& row = row_at(wanted.row);
   if (row.has(twin_row::closing))
     return fail(errc::twin_not_found, row.id.str() + " is being deleted already");
+  if (!reclaim(wanted.row, now))
+    return fail(errc::twin_busy, row.id.str());
   if (!row.has(twin_row::has_group)) {
     remove_now(wanted.row, now);
     return result<void>{};
@@ -101,11 +107,7 @@ void cell::remove_now(std::uint32_t index, const moment& now) {
   if (row.address != nullptr)
     world_.addresses.end(row.address);
   root_budgets_.erase(index);
-  if (auto watchers = row_readers_.find(index); watchers != row_readers_.end()) {
-    for (auto* r : watchers->second)
-      std::erase(r->rows, index);
-    row_readers_.erase(watchers);
-  }
+  lane_.forget_row(index);
   auto group = row.group;
   unlink_child(index);
   unlist_row(index);

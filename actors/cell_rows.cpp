@@ -1,4 +1,5 @@
 #include "actors/cell.hpp"
+#include "actors/slots.hpp"
 
 namespace gemel {
 
@@ -15,23 +16,36 @@ std::uint32_t cell::take_row() {
 
 void cell::free_row(std::uint32_t index) {
   auto& row = row_at(index);
-  delete[] row.slots;
+  free_slots(row.slots, row.layout != nullptr ? row.layout->size() : 0);
+  // Work may wait for the row that finds the twin gone; until it ran, the next twin's waits too.
   below_.erase(&row);
+  bool held = row.has(twin_row::held);
   row = twin_row{};
+  row.set(twin_row::held, held);
   free_rows_.push_back(index);
 }
 
 /// Moves the row's values to the slots of `layout`; those of keys that it has not are dropped.
 void cell::set_layout(twin_row& row, const shape* layout) {
-  auto* slots = layout->size() > 0 ? new property_slot[layout->size()] : nullptr;
-  for (std::uint32_t from = 0; row.layout != nullptr && from < row.layout->size(); ++from) {
+  move_slots(row, layout, row.has(twin_row::timed));
+}
+
+/// The same, with or without source times from then on.
+void cell::move_slots(twin_row& row, const shape* layout, bool timed) {
+  auto* slots = make_slots(layout->size(), timed);
+  auto count = row.layout != nullptr ? row.layout->size() : 0;
+  for (std::uint32_t from = 0; from < count; ++from) {
     auto to = layout->find(row.layout->keys()[from]);
-    if (to != shape::no_slot)
-      slots[to] = std::move(row.slots[from]);
+    if (to == shape::no_slot)
+      continue;
+    slots[to] = std::move(row.slots[from]);
+    if (timed)
+      source_times(slots, layout->size())[to] = source_time_of(row, from);
   }
-  delete[] row.slots;
+  free_slots(row.slots, count);
   row.slots = slots;
   row.layout = layout;
+  row.set(twin_row::timed, timed);
 }
 
 cell::type_entry& cell::type_at(type_id type) {

@@ -93,6 +93,15 @@ std::size_t cell_runner::run_contained(work& item) {
   return entries;
 }
 
+/// What had waited for a row goes before what follows.
+std::size_t cell_runner::run_resumed() {
+  std::size_t entries = 0;
+  for (std::vector<work> resumed; cell_.take_resumed(resumed); resumed.clear())
+    for (auto& item : resumed)
+      entries += run_one(item);
+  return entries;
+}
+
 std::size_t cell_runner::run_one(work& item) {
   auto entries = run_contained(item);
   const auto* part = std::get_if<batch_part>(&item);
@@ -150,12 +159,13 @@ bool cell_runner::turn() {
   read_clock();
   for (auto& item : control_)
     run_one(item);
+  run_resumed();
   control_.clear();
   for (std::size_t entries = 0; done_ < taken_.size() && entries < turn_entries_max_;) {
     fetch_ahead();
     // Counted before it is run: one that throws is not run again.
     auto& item = taken_[done_++];
-    entries += run_one(item);
+    entries += run_one(item) + run_resumed();
   }
   read_clock();
   flush();

@@ -61,6 +61,7 @@ private:
   void flush();
   template <class Action>
   error contain(Action&& action);
+  std::size_t run_resumed();
 
   cell_inbox inbox_;
   cell cell_;

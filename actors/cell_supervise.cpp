@@ -41,16 +41,18 @@ bool cell::try_start(std::uint32_t index, const moment& now, std::string& why) {
   auto* factory = type_at(row.layout->type()).factory;
   if (factory == nullptr)
     return true;
+  reclaim(index, now);
   save(row);
-  keep_changes_ = wanted(row);
+  keep_changes_ = lane_.wanted(subject(index));
   changed_ = 0;
-  auto changes_begin = static_cast<std::uint32_t>(lane_changes_.size());
+  source_time_us_ = 0;
+  auto changes_begin = lane_.mark();
   auto at = clock_.tick(now.unix_us / 1'000);
   behavior_context context{*this, index, at, now};
   std::unique_ptr<behavior> made;
   if (auto crash = context.run_start(*factory, made)) {
     restore(row);
-    lane_changes_.resize(changes_begin);
+    lane_.drop_from(changes_begin);
     why = *crash;
     return false;
   }
@@ -169,6 +171,7 @@ bool cell::restart(std::uint32_t index, const moment& now) {
 }
 
 void cell::give_up(std::uint32_t index, const moment& now) {
+  reclaim(index, now);
   auto& row = row_at(index);
   stop_behavior(index);
   if (auto to = next(row.lifecycle, lifecycle_trigger::give_up);

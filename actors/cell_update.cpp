@@ -1,8 +1,12 @@
 #include "actors/cell.hpp"
 #include "actors/detail/behavior_context.hpp"
+#include "actors/slots.hpp"
 #include "messages/names.hpp"
 #include "messages/replies.hpp"
 #include "messages/wire.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace gemel {
 
@@ -19,6 +23,21 @@ constexpr std::size_t cache_line = 64;
 // Of a machine's five slots.
 constexpr std::size_t slot_lines = 3;
 
+std::pair<path_change::action, value> read_path_change(wire::PathChange::Reader change) {
+  using enum path_change::action;
+  switch (change.which()) {
+  case wire::PathChange::SET:
+    return {set, read_value(change.getSet())};
+  case wire::PathChange::ADD:
+    return {add, read_value(change.getAdd())};
+  case wire::PathChange::APPEND:
+    return {append, read_value(change.getAppend())};
+  case wire::PathChange::UNSET:
+    break;
+  }
+  return {unset, value{}};
+}
+
 } // namespace
 
 void cell::use_keys(capnp::List<capnp::Text>::Reader keys) {
@@ -26,24 +45,31 @@ void cell::use_keys(capnp::List<capnp::Text>::Reader keys) {
   key_numbers_.assign(keys.size(), unknown_key);
 }
 
-result<key_id> cell::key_of(std::uint16_t frame_key) {
+/// The key's number if it was found before, else `update_draft::unknown`.
+key_id cell::number_of(std::uint16_t frame_key) const noexcept {
+  return key_id{frame_key < key_numbers_.size() ? key_numbers_[frame_key] : unknown_key};
+}
+
+/// The key of a number that `number_of` does not know. A new key gets no number here: the update
+/// may be refused.
+result<update_draft::key_ref> cell::look_up(std::uint16_t frame_key) {
   if (frame_key >= key_numbers_.size())
     return fail(errc::bad_frame, "a key that the frame does not name");
-  auto& number = key_numbers_[frame_key];
-  if (number != unknown_key) [[likely]]
-    return key_id{number};
   auto text = text_of(frame_keys_[frame_key]);
+  auto& number = key_numbers_[frame_key];
+  if (number != unknown_key)
+    return update_draft::key_ref{key_id{number}, text};
   auto& last = last_keys_[frame_key % last_keys_.size()];
   if (text.empty() || text != last.text) {
     if (auto valid = check_key(text); !valid)
       return tl::unexpected<error>(std::move(valid.error()));
-    auto interned = keys_.intern(text);
-    if (!interned)
-      return fail(errc::limit_reached, "too many different property keys");
-    last = {keys_.text(key_id{*interned}), *interned};
+    auto found = keys_.find(text);
+    if (!found)
+      return update_draft::key_ref{update_draft::unknown, text};
+    last = {keys_.text(key_id{*found}), *found};
   }
   number = last.number;
-  return key_id{number};
+  return update_draft::key_ref{key_id{number}, text};
 }
 
 void cell::fetch_row(std::uint32_t index) const noexcept {
@@ -83,13 +109,20 @@ void cell::refuse(const batch_part& part, error why) {
 }
 
 std::size_t cell::run_update(batch_part& part, const moment& now) {
+  if (part.of->joint() != nullptr) [[unlikely]]
+    return run_atomic(part, now);
   auto batch = part.of->message().message().getUpdate();
   auto updates = batch.getUpdates();
+  const cause_scope why{*this, text_of(batch.getCause())};
   const auto* routes = part.of->routes().data();
   use_keys(batch.getKeys());
+  const bool some_held = !held_.empty();
   const auto entries = part.end - part.begin;
   for (auto& i = part.begin; i < part.end; ++i) {
     fetch_ahead(part, updates, i);
+    // Nothing becomes held while plain updates run.
+    if (some_held && put_aside(part, i, now)) [[unlikely]]
+      continue;
     auto done = apply(routes[i].row, batch, updates[routes[i].index], now);
     if (done) [[likely]]
       ++part.applied;
@@ -106,14 +139,47 @@ result<void> cell::apply(std::uint32_t index, wire::UpdateBatch::Reader,
   auto id = text_of(update.getId());
   if (!holds(index, id)) [[unlikely]]
     return fail(errc::twin_not_found, std::string{id});
-  auto& row = row_at(index);
-  if (auto fine = check_update(row, update); !fine) [[unlikely]]
-    return fine;
-  auto done = take_values(row, update);
+  const auto& row = row_at(index);
+  auto done = prepare(row, update);
+  if (done) [[likely]]
+    done = claim_values(row);
   if (done) [[likely]]
     done = change(index, update, now);
   kept_.settle(row);
   return done;
+}
+
+/// Whether the update may be applied, and if so what it comes to, in `draft_`. Changes nothing.
+result<void> cell::prepare(const twin_row& row, wire::Update::Reader update) {
+  if (auto fine = check_update(row, update); !fine) [[unlikely]]
+    return fine;
+  if (update.hasMore()) [[unlikely]] {
+    if (auto fine = check_conditions(row, update.getMore()); !fine)
+      return fine;
+  }
+  return take_values(row, update);
+}
+
+/// Claims the unique values that `draft_` sets. To be followed by `model_rows::settle`.
+result<void> cell::claim_values(const twin_row& row) {
+  if (kept_.of(row.layout->type()) == nullptr) [[likely]]
+    return {};
+  for (const auto& setting : draft_.settings())
+    if (auto claimed = kept_.claim(row, setting.key, setting.content); !claimed)
+      return claimed;
+  return {};
+}
+
+/// Whether the type's model allows what `draft_` sets.
+result<void> cell::check_models(type_id type) {
+  if (model_checks_.empty())
+    return {};
+  for (const auto& setting : draft_.settings())
+    if (auto fine =
+            model_checks_.check(type, setting.key, draft_.name_of(setting, keys_), setting.content);
+        !fine)
+      return fine;
+  return {};
 }
 
 result<void> cell::check_update(const twin_row& row, wire::Update::Reader update) {
@@ -131,30 +197,91 @@ result<void> cell::check_update(const twin_row& row, wire::Update::Reader update
   return {};
 }
 
-result<void> cell::take_values(const twin_row& row, wire::Update::Reader update) {
-  taken_.clear();
-  taken_unset_.clear();
-  std::size_t new_keys = 0;
-  for (auto one : update.getSet()) {
-    auto key = key_of(one.getKey());
-    if (!key) [[unlikely]]
-      return tl::unexpected<error>(std::move(key.error()));
-    auto& taken = taken_.emplace_back(taken_value{*key, read_value(one)});
-    if (!taken.content.is_number() && !taken.content.is_bool())
-      if (auto fine = check_content(taken.content); !fine)
-        return fine;
-    if (auto claimed = kept_.claim(row, *key, taken.content); !claimed) [[unlikely]]
-      return claimed;
-    new_keys += row.layout->find(*key) == shape::no_slot;
-  }
-  if (new_keys > 0 && row.layout->size() + new_keys > world_.limits.properties_max)
-    return fail(errc::limit_reached, "limits.properties_max: " + row.id.str() + " has "
-                                         + std::to_string(row.layout->size()) + " properties");
-  for (auto frame_key : update.getUnset()) {
-    auto key = key_of(frame_key);
+/// The rarer preconditions of an update.
+result<void> cell::check_conditions(const twin_row& row, wire::MoreOfUpdate::Reader more) {
+  for (auto frame_key : more.getIfAbsent()) {
+    auto key = look_up(frame_key);
     if (!key)
       return tl::unexpected<error>(std::move(key.error()));
-    taken_unset_.push_back(*key);
+    if (key->key != update_draft::unknown && row.find(key->key) != nullptr)
+      return fail(errc::precondition_failed,
+                  row.id.str() + " has " + std::string{key->name} + " already");
+  }
+  auto condition = text_of(more.getCondition());
+  if (condition.empty())
+    return {};
+  auto holds = conditions_.holds(condition, row, about(row));
+  if (!holds)
+    return fail(holds.error().code, "condition: " + holds.error().context);
+  if (!*holds)
+    return fail(errc::precondition_failed,
+                row.id.str() + ": " + std::string{condition} + " does not hold");
+  return {};
+}
+
+result<void> cell::take_values(const twin_row& row, wire::Update::Reader update) {
+  draft_.start();
+  std::size_t new_keys = 0;
+  for (auto one : update.getSet()) {
+    auto key = number_of(one.getKey());
+    if (key == update_draft::unknown) [[unlikely]] {
+      auto found = look_up(one.getKey());
+      if (!found)
+        return tl::unexpected<error>(std::move(found.error()));
+      draft_.set(*found, read_value(one));
+      key = found->key;
+    } else {
+      draft_.set(key, read_value(one));
+    }
+    const auto& content = draft_.settings().back().content;
+    if (!content.is_number() && !content.is_bool())
+      if (auto fine = check_content(content); !fine)
+        return fine;
+    new_keys += row.layout->find(key) == shape::no_slot;
+  }
+  for (auto frame_key : update.getUnset()) {
+    auto key = look_up(frame_key);
+    if (!key)
+      return tl::unexpected<error>(std::move(key.error()));
+    if (key->key != update_draft::unknown)
+      draft_.unset(key->key);
+  }
+  if (update.hasMore()) [[unlikely]] {
+    if (auto taken = take_more(row, update.getMore()); !taken)
+      return taken;
+  } else if (new_keys == 0 && model_checks_.empty()) [[likely]] {
+    return {};
+  }
+  return check_draft(row);
+}
+
+/// Whether the twin may become what `draft_` says. If so, new keys get their numbers.
+result<void> cell::check_draft(const twin_row& row) {
+  if (draft_.size_after(row) > world_.limits.properties_max)
+    return fail(errc::limit_reached, "limits.properties_max: " + row.id.str() + " has "
+                                         + std::to_string(row.layout->size()) + " properties");
+  if (auto fine = check_models(row.layout->type()); !fine)
+    return fine;
+  return draft_.name_keys(keys_);
+}
+
+/// What an update says beyond values to set and properties to remove.
+result<void> cell::take_more(const twin_row& row, wire::MoreOfUpdate::Reader more) {
+  if (more.getReplace())
+    draft_.replace(row);
+  for (auto one : more.getAdd()) {
+    auto key = look_up(one.getKey());
+    if (!key)
+      return tl::unexpected<error>(std::move(key.error()));
+    if (auto added = draft_.add(row, *key, read_value(one)); !added)
+      return added;
+  }
+  for (auto one : more.getPaths()) {
+    auto [what, content] = read_path_change(one);
+    if (auto fine = check_content(content); !fine)
+      return fine;
+    if (auto done = draft_.change(row, keys_, text_of(one.getPath()), what, content); !done)
+      return done;
   }
   return {};
 }
@@ -162,15 +289,16 @@ result<void> cell::take_values(const twin_row& row, wire::Update::Reader update)
 result<void> cell::change(std::uint32_t index, wire::Update::Reader update, const moment& now) {
   auto& row = row_at(index);
   auto* behaves = row.has(twin_row::running) ? behaviors_.find(index)->second.get() : nullptr;
-  auto changes_begin = static_cast<std::uint32_t>(lane_changes_.size());
-  keep_changes_ = behaves != nullptr || wanted(row);
+  auto changes_begin = lane_.mark();
+  keep_changes_ = behaves != nullptr || lane_.wanted(subject(index));
   changed_ = 0;
+  source_time_us_ = update.getSourceTimeUs();
   if (behaves != nullptr)
     save(row);
   auto at = clock_.tick(now.unix_us / 1'000);
-  for (auto& taken : taken_)
-    set_property(row, taken.key, std::move(taken.content), at);
-  for (auto key : taken_unset_)
+  for (auto& setting : draft_.settings())
+    set_property(row, setting.key, std::move(setting.content), at);
+  for (auto key : draft_.removals())
     unset_property(row, key);
   bool awoken = row.lifecycle != lifecycle_state::active;
   row.lifecycle = lifecycle_state::active;
@@ -184,22 +312,34 @@ result<void> cell::change(std::uint32_t index, wire::Update::Reader update, cons
     behavior_context context{*this, index, at, now};
     if (auto crash = context.run_update(*behaves, changes_begin); crash) {
       restore(row_at(index));
-      lane_changes_.resize(changes_begin);
+      lane_.drop_from(changes_begin);
       crashed(index, exit_kind::crash, *crash, now);
       return fail(errc::twin_crashed, row_at(index).id.str() + ": " + *crash);
     }
   }
+  conclude(index, changes_begin, awoken, now);
+  return {};
+}
+
+/// Tells of an update that changed the row.
+void cell::conclude(std::uint32_t index, std::uint32_t changes_begin, bool awoken,
+                    const moment& now) {
   counters_.properties_changed += changed_;
   // The update first: an event may flush the lane, with the changes that lie on it.
-  if (changed_ > 0)
-    note_update(index, changes_begin, update.getSourceTimeUs(), now);
+  if (changed_ > 0 && keep_changes_)
+    note_update(index, changes_begin, source_time_us_, now);
+  else if (changed_ > 0)
+    ++counters_.events;
   if (awoken)
     note(event_kind::lifecycle, index, now);
-  return {};
 }
 
 dot cell::next_dot(const twin_row& row) {
   return make_dot(0, ++shard_counters_[row.shard / world_.cells]);
+}
+
+dot cell::last_dot(const twin_row& row) const {
+  return make_dot(0, shard_counters_[row.shard / world_.cells]);
 }
 
 void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time at) {
@@ -210,7 +350,7 @@ void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time 
     slot = static_cast<std::uint32_t>(row.layout->size());
     set_layout(row, shapes_.with(row.layout, key));
     if (keep_changes_)
-      lane_changes_.push_back({key, {}, content});
+      lane_.put(key, {}, content);
   } else {
     auto& held = row.slots[slot].content;
     if (held == content)
@@ -218,11 +358,19 @@ void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time 
     count_change(row, key, &held, &content);
     keep_change(row, key, &held, &content);
     if (keep_changes_)
-      lane_changes_.push_back({key, held, content});
+      lane_.put(key, held, content);
   }
   row.slots[slot].content = std::move(content);
   row.slots[slot].at = {at, next_dot(row)};
+  if (source_time_us_ != 0 || row.has(twin_row::timed)) [[unlikely]]
+    set_source_time(row, slot);
   ++changed_;
+}
+
+void cell::set_source_time(twin_row& row, std::uint32_t slot) {
+  if (!row.has(twin_row::timed))
+    move_slots(row, row.layout, true);
+  source_times(row.slots, row.layout->size())[slot] = source_time_us_;
 }
 
 void cell::unset_property(twin_row& row, key_id key) {
@@ -232,15 +380,20 @@ void cell::unset_property(twin_row& row, key_id key) {
   count_change(row, key, &row.slots[slot].content, nullptr);
   keep_change(row, key, &row.slots[slot].content, nullptr);
   if (keep_changes_)
-    lane_changes_.push_back({key, row.slots[slot].content, {}});
+    lane_.put(key, row.slots[slot].content, {});
   set_layout(row, shapes_.without(row.layout, slot));
   next_dot(row);
   ++changed_;
 }
 
 void cell::save(const twin_row& row) {
+  auto count = row.layout->size();
   saved_.layout = row.layout;
-  saved_.slots.assign(row.slots, row.slots + row.layout->size());
+  saved_.slots.assign(row.slots, row.slots + count);
+  saved_.source_times.clear();
+  if (row.has(twin_row::timed))
+    saved_.source_times.assign(source_times(row.slots, count),
+                               source_times(row.slots, count) + count);
   saved_.version = row.version;
   saved_.updated = row.updated;
   saved_.lifecycle = row.lifecycle;
@@ -251,10 +404,13 @@ void cell::restore(twin_row& row) {
     count_change(row, row.layout->keys()[i], &row.slots[i].content, nullptr);
   auto index = index_of(row);
   kept_.remove(row, index);
-  if (row.layout != saved_.layout)
-    set_layout(row, saved_.layout);
-  for (std::size_t i = 0; i < saved_.slots.size(); ++i)
-    row.slots[i] = saved_.slots[i];
+  bool timed = !saved_.source_times.empty();
+  if (row.layout != saved_.layout || row.has(twin_row::timed) != timed)
+    move_slots(row, saved_.layout, timed);
+  std::copy(saved_.slots.begin(), saved_.slots.end(), row.slots);
+  if (timed)
+    std::copy(saved_.source_times.begin(), saved_.source_times.end(),
+              source_times(row.slots, saved_.layout->size()));
   for (std::size_t i = 0; i < row.layout->size(); ++i)
     count_change(row, row.layout->keys()[i], nullptr, &row.slots[i].content);
   row.version = saved_.version;
@@ -270,6 +426,9 @@ std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
       answers(std::move(answer));
   };
   auto index = message.row;
+  // A read sees the twin as it was.
+  if (!message.message.message().isGet() && put_aside(message, now))
+    return 1;
   if (!is_at(index, message.to)) {
     reply(make_error_reply({errc::twin_not_found, "the twin of this address is gone"}));
     return 1;
@@ -286,7 +445,12 @@ std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
     return 1;
   }
   auto batch = content.getUpdate();
+  if (batch.getAtomic() && batch.getUpdates().size() > 1) {
+    reply(make_error_reply({errc::bad_value, "an atomic batch names no twin twice"}));
+    return 1;
+  }
   use_keys(batch.getKeys());
+  const cause_scope why{*this, text_of(batch.getCause())};
   outcome answer;
   std::uint32_t entry = 0;
   for (auto update : batch.getUpdates()) {

@@ -93,6 +93,9 @@ void ingress::push_grouped(const batch_ptr& of, std::vector<target>& targets) {
 void ingress::update(const frame& request, batch::done_function done,
                      std::atomic<std::uint64_t>* under_way) {
   auto updates = request.message().getUpdate().getUpdates();
+  if (request.message().getUpdate().getAtomic() && updates.size() <= limits::batch_entries_max)
+      [[unlikely]]
+    return update_atomic({request, std::move(done), under_way, transactions_.fetch_add(1)});
   batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done), under_way}};
   if (updates.size() > limits::batch_entries_max) {
     of->fail(0, too_many(updates.size()));
@@ -175,11 +178,16 @@ void ingress::create(const frame& request, batch::done_function done) {
   // A child must reach its cell after its parent reached its own, so parents go first.
   std::vector<std::vector<target>> levels;
   std::unordered_map<std::string_view, placed> in_batch;
+  std::uint32_t present = 0;
   for (std::uint32_t i = 0; i < creates.size(); ++i) {
     auto given = text_of(creates[i].getId());
     const auto& id = of->ids().emplace_back(given.empty() ? new_id() : std::string{given});
     std::uint16_t parent_cell = 0;
     auto valid = check_id(id);
+    if (valid && creates[i].getIfAbsent() && twins_.find(id)) {
+      ++present;
+      continue;
+    }
     auto where = valid ? place(creates[i], id, in_batch, parent_cell)
                        : result<placed>{tl::unexpected<error>(valid.error())};
     if (!valid)
@@ -201,7 +209,7 @@ void ingress::create(const frame& request, batch::done_function done) {
     sorted.insert(sorted.end(), level.begin(), level.end());
   }
   push_parts(of, sorted);
-  of->close_part(0);
+  of->close_part(present);
 }
 
 void ingress::by_ids(const frame& request, capnp::List<capnp::Text>::Reader ids,

@@ -77,6 +77,15 @@ private:
     bool pinned;
   };
   class query_gathering;
+  // A frame of updates that are applied together or not at all.
+  struct atomic_request {
+    frame request;
+    batch::done_function done;
+    std::atomic<std::uint64_t>* under_way;
+    // Its age, which it keeps when it is sent again.
+    std::uint64_t number;
+    std::uint32_t attempt = 1;
+  };
 
   void push_grouped(const batch_ptr& of, std::vector<target>& targets);
   void push_parts(const batch_ptr& of, const std::vector<target>& sorted);
@@ -92,7 +101,11 @@ private:
     std::string id;
   };
   named_twin named_by(wire::Alias::Reader alias) const;
-  void get(const frame& request, const reply_function& reply);
+  void update_atomic(atomic_request asked);
+  void push_joint(const batch_ptr& of, const std::vector<target>& sorted, std::uint64_t number);
+  static void refuse_joint(const batch_ptr& of, std::vector<failure>& faults,
+                           std::uint32_t entries);
+  void get(const frame& request, const reply_function& reply, std::uint32_t attempt = 1);
   void query(const frame& request, const reply_function& reply);
   std::vector<std::size_t> cells_of(const cell_query_plan& plan) const;
   void run_query(const std::shared_ptr<query_gathering>& of, std::size_t part);
@@ -118,6 +131,9 @@ private:
   std::vector<cell_runner*> cells_;
   std::atomic<std::uint64_t> ids_made_{0};
   std::atomic<std::uint64_t> creates_{0};
+  // Atomic batches so far, and those over several cells that took effect.
+  std::atomic<std::uint64_t> transactions_{0};
+  std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::size_t> gatherings_{0};
   std::atomic<std::uint64_t> queries_{0};
   std::function<void(stats_record&)> extra_stats_;

@@ -89,11 +89,16 @@ ingress::named_twin ingress::named_by(wire::Alias::Reader alias) const {
   return {std::string{property} + "=" + to_string(content), holder.value_or(std::string{})};
 }
 
-void ingress::get(const frame& request, const reply_function& reply) {
+/// Reads each cell's twins in one turn of it. Atomic batches that took effect in between may show
+/// in some of them and not in others; then all is read anew.
+void ingress::get(const frame& request, const reply_function& reply, std::uint32_t attempt) {
   struct gathering {
     std::vector<named_twin> ids; // the aliases behind the ids
     std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> wanted; // by cell: index, row
     std::vector<std::optional<twin_record>> found;
+    std::uint64_t commits = 0;
+    bool with_stamps = false;
+    std::atomic<bool> torn{false};
   };
   auto shared = std::make_shared<gathering>();
   for (auto id : request.message().getGet().getIds())
@@ -102,17 +107,27 @@ void ingress::get(const frame& request, const reply_function& reply) {
     shared->ids.push_back(named_by(alias));
   shared->wanted.resize(cells_.size());
   shared->found.resize(shared->ids.size());
+  shared->commits = commits_.load();
+  shared->with_stamps = request.message().getGet().getWithStamps();
   for (std::uint32_t i = 0; i < shared->ids.size(); ++i)
     if (auto where = twins_.find(shared->ids[i].id); where && !shared->ids[i].id.empty())
       shared->wanted[static_cast<std::size_t>(where->cell)].emplace_back(i, where->row);
   gather(
       [shared](cell& c, std::size_t index) {
         for (auto [i, row] : shared->wanted[index])
-          if (c.holds(row, shared->ids[i].id))
-            shared->found[i] = c.record(row);
+          if (c.holds(row, shared->ids[i].id)) {
+            shared->found[i] = c.record(row, shared->with_stamps);
+            if (shared->ids.size() > 1 && c.may_be_torn(row, shared->commits))
+              shared->torn = true;
+          }
       },
       reply,
-      [shared, reply] {
+      [this, request, shared, reply, attempt] {
+        if (shared->torn && attempt < limits::read_attempts_max)
+          return get(request, reply, attempt + 1);
+        if (shared->torn)
+          return reply(make_error_reply(
+              {errc::twin_busy, "atomic batches change these twins all the time"}));
         twin_page page;
         std::size_t bytes = 0;
         for (std::uint32_t i = 0; i < shared->found.size(); ++i) {

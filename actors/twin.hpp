@@ -23,7 +23,7 @@ struct property_slot {
 struct twin_row {
   static constexpr std::uint32_t none = UINT32_MAX;
 
-  enum flag : std::uint8_t {
+  enum flag : std::uint16_t {
     /// The row holds a twin.
     live = 1,
     /// Its behaviour, if its type has one, is running.
@@ -36,11 +36,15 @@ struct twin_row {
     watched = 16,
     /// Placed by an explicit key of its root.
     pinned = 32,
+    /// Something has a claim on it, see held_rows.hpp: writes wait.
+    held = 64,
+    /// Source times lie behind its slots, see slots.hpp.
+    timed = 128,
   };
 
   compact_id id;
   const shape* layout = nullptr;
-  /// As many as `layout` has keys; owned.
+  /// As many as `layout` has keys; owned, see slots.hpp.
   property_slot* slots = nullptr;
   /// 1 when made, raised by one for each property that an update changes.
   std::uint64_t version = 0;
@@ -55,11 +59,11 @@ struct twin_row {
   std::uint32_t type_place = 0;
   std::uint16_t shard = 0;
   lifecycle_state lifecycle = lifecycle_state::provisioned;
-  std::uint8_t flags = 0;
+  std::uint16_t flags = 0;
 
   bool has(flag f) const noexcept { return (flags & f) != 0; }
   void set(flag f, bool on = true) noexcept {
-    flags = static_cast<std::uint8_t>(on ? flags | f : flags & ~f);
+    flags = static_cast<std::uint16_t>(on ? flags | f : flags & ~f);
   }
   const value* find(key_id key) const noexcept {
     auto slot = layout->find(key);

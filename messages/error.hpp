@@ -71,6 +71,8 @@ enum class errc : std::uint16_t {
   store_failed = 27,
   /// A stored record, snapshot or file is damaged; the context names the place.
   store_corrupt = 28,
+  /// Another entry of the atomic batch failed; the context says why. Nothing was changed.
+  not_applied = 29,
 };
 
 /// The code as text, such as `twin_not_found`. Returns `unknown` for numbers of a newer peer.

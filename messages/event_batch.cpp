@@ -16,6 +16,14 @@ std::string_view event_view::parent() const {
   return text_of(event_.getParent());
 }
 
+std::string_view event_view::cause() const {
+  return text_of(event_.getCause());
+}
+
+std::string_view event_view::name() const {
+  return text_of(event_.getName());
+}
+
 unsigned event_view::change_of(std::string_view key) const {
   auto changes = event_.getChanges();
   auto keys = batch_.getKeys();

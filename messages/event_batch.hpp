@@ -4,6 +4,7 @@
 #include "messages/replies.hpp"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace gemel {
@@ -24,6 +25,15 @@ public:
   lifecycle_state lifecycle() const { return static_cast<lifecycle_state>(event_.getLifecycle()); }
   /// Microseconds since 1970 UTC, of the node's clock.
   std::int64_t time_us() const { return event_.getTimeUs(); }
+
+  /// When the device measured it, microseconds since 1970 UTC; 0: not given.
+  std::int64_t source_time_us() const { return event_.getSourceTimeUs(); }
+  /// The event's own id, to be given as the cause of what it leads to.
+  std::string event_id() const { return event_id_of(event_.getShard(), event_.getDot()); }
+  /// The id of the event that led to this one; empty: not known.
+  std::string_view cause() const;
+  /// Of an event of kind `emitted`.
+  std::string_view name() const;
 
   /// The new or old value of a property that changed; null when it did not change, or when there is
   /// none (a property that is new or gone).

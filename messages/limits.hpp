@@ -41,6 +41,14 @@ inline constexpr std::size_t cell_queue_items_max = 65'536;
 inline constexpr std::size_t cell_queue_bytes_max = 64u << 20;
 /// Creates that wait in one cell for the answer of their parent's cell.
 inline constexpr std::size_t parked_creates_max = 65'536;
+/// Work items of one cell that wait for rows which an atomic batch or a move holds.
+inline constexpr std::size_t held_work_max = 65'536;
+/// How often an atomic batch that an older one took a twin from is sent again before it is answered
+/// `twin_busy`.
+inline constexpr std::uint32_t atomic_attempts_max = 64;
+/// How often a read of several twins begins anew when an atomic batch may show in one half of them,
+/// before it is answered `twin_busy`.
+inline constexpr std::uint32_t read_attempts_max = 16;
 /// Children of one parent.
 inline constexpr std::size_t children_max = 1'000'000;
 /// Levels of the hierarchy, the root counted.

@@ -129,7 +129,7 @@ result<void> check_key(std::string_view key) {
 namespace {
 
 result<void> check_nested(const value& content, std::size_t depth) {
-  if (depth > limits::value_depth_max)
+  if (depth > limits::value_depth_max && (content.is_list() || content.is_map()))
     return fail(errc::limit_reached,
                 "values nest deeper than " + std::to_string(limits::value_depth_max));
   auto too_many = [](std::size_t count) {

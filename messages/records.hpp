@@ -305,7 +305,13 @@ struct twin_event {
 
   /// The change of one property, or null when it did not change.
   const property_change* find(std::string_view key) const noexcept;
+
+  /// The event's own id, to be given as the `cause` of what it leads to.
+  std::string event_id() const;
 };
+
+/// `<writer>-<shard>-<counter>`: the text of an event's id, unique in a cluster.
+std::string event_id_of(std::uint16_t shard, std::uint64_t dot);
 
 /// One named number of a node.
 struct counter_record {

@@ -1,6 +1,7 @@
 #include "messages/replies.hpp"
 
 #include "messages/detail/wire_write.hpp"
+#include "messages/stamp.hpp"
 
 #include <algorithm>
 #include <array>
@@ -23,6 +24,16 @@ const property_change* twin_event::find(std::string_view key) const noexcept {
   auto i = std::find_if(changes.begin(), changes.end(),
                         [&](const property_change& c) { return c.key == key; });
   return i != changes.end() ? &*i : nullptr;
+}
+
+std::string event_id_of(std::uint16_t shard, std::uint64_t dot) {
+  auto write = gemel::dot{dot};
+  return std::to_string(writer_of(write)) + "-" + std::to_string(shard) + "-"
+         + std::to_string(counter_of(write));
+}
+
+std::string twin_event::event_id() const {
+  return event_id_of(shard, dot);
 }
 
 std::string_view to_string(event_kind kind) noexcept {

@@ -55,14 +55,27 @@ result<void> twin_api::update(const twin_update& change) {
   return nothing(update(std::span{&change, 1}));
 }
 
-result<outcome> twin_api::update(std::span<const twin_update> changes) {
-  return expect_outcome(ask(make_update(changes)));
+result<outcome> twin_api::update(std::span<const twin_update> changes,
+                                 const update_options& options) {
+  return expect_outcome(ask(make_update(changes, options)));
 }
 
 result<twin_record> twin_api::get(std::string_view id_or_path) {
+  return get_one(id_or_path, false);
+}
+
+result<twin_record> twin_api::get_with_stamps(std::string_view id_or_path) {
+  return get_one(id_or_path, true);
+}
+
+result<twin_page> twin_api::get(std::span<const std::string> ids) {
+  return expect_page(ask(make_get(ids)));
+}
+
+result<twin_record> twin_api::get_one(std::string_view id_or_path, bool with_stamps) {
   bool is_path = id_or_path.starts_with('/');
   std::string id{is_path ? id_or_path.substr(id_or_path.rfind('/') + 1) : id_or_path};
-  auto page = expect_page(ask(make_get(std::span{&id, 1})));
+  auto page = expect_page(ask(make_get(std::span{&id, 1}, {}, with_stamps)));
   if (!page)
     return tl::unexpected<error>(std::move(page.error()));
   if (page->twins.empty() || (is_path && page->twins.front().path != id_or_path))

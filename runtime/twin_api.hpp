@@ -50,8 +50,11 @@ public:
   result<void> update(const twin_update& change);
 
   /// Changes many twins, at most `limits::batch_entries_max`; each entry is applied whole or not at
-  /// all, and independent of the others.
-  result<outcome> update(std::span<const twin_update> changes);
+  /// all, and independent of the others, unless `options.atomic`: then all are applied, or none and
+  /// each has a failure (errc::not_applied where another entry is to blame). Who gets several twins
+  /// in one call, or one twin, sees all of an atomic batch or nothing; a query and the events come
+  /// twin by twin. errc::twin_busy when older batches were in the way again and again.
+  result<outcome> update(std::span<const twin_update> changes, const update_options& options = {});
 
   /// @param id_or_path an id, or a path such as `/hall-3/line-1/press-7`.
   /// @returns errc::twin_not_found, also when the path's last id lies elsewhere.
@@ -62,6 +65,13 @@ public:
 
   /// Which twin types there are.
   result<std::vector<type_record>> types();
+  /// The same, with the write that each property came from.
+  result<twin_record> get_with_stamps(std::string_view id_or_path);
+
+  /// Several twins, as they were at one moment as far as atomic batches go; those that are not
+  /// there are in `missing`. @returns errc::twin_busy when such batches change them all the time,
+  /// errc::limit_reached when they do not fit one answer.
+  result<twin_page> get(std::span<const std::string> ids);
 
   /// One page of the twins that match, see query_request.
   result<twin_page> query(const query_request& asked);
@@ -103,6 +113,8 @@ protected:
   frame ask(frame asked);
 
 private:
+  result<twin_record> get_one(std::string_view id_or_path, bool with_stamps);
+
   std::chrono::milliseconds patience_ = std::chrono::seconds{30};
 };
 

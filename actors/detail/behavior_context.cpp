@@ -45,8 +45,8 @@ std::optional<std::string> cell::behavior_context::run_start(const behavior_fact
 std::optional<std::string> cell::behavior_context::run_update(behavior& of,
                                                               std::uint32_t changes_begin) {
   // A copy: the behaviour's own changes go to the same list.
-  std::vector<lane_change> changes(owner_.lane_changes_.begin() + changes_begin,
-                                   owner_.lane_changes_.end());
+  auto on_lane = owner_.lane_.changes_from(changes_begin);
+  std::vector<lane_change> changes(on_lane.begin(), on_lane.end());
   std::vector<change_view> views;
   views.reserve(changes.size());
   for (const auto& c : changes)
@@ -69,6 +69,8 @@ void cell::behavior_context::set(std::string_view key, value content) {
   if (!number)
     refuse(number.error());
   auto id = key_id{*number};
+  if (auto fine = owner_.model_checks_.check(row().layout->type(), id, key, content); !fine)
+    refuse(fine.error());
   if (row().layout->find(id) == shape::no_slot
       && row().layout->size() >= owner_.world_.limits.properties_max)
     refuse({errc::limit_reached, "limits.properties_max"});

@@ -10,6 +10,7 @@ inline std::size_t bytes_of(const twin_record& twin) {
   auto sum = 256 + twin.id.size() + twin.path.size() + twin.parent.size() + twin.type.size();
   for (const auto& p : twin.properties)
     sum += 64 + p.key.size() + p.content.heap_bytes() + p.content.heap_bytes() / 2;
+  sum += twin.stamps.size() * sizeof(property_stamp);
   return sum;
 }
 

@@ -19,4 +19,9 @@ result<property> parse_assignment(std::string_view argument);
 /// @returns the first error; errc::bad_value for a key that stands twice.
 result<properties> parse_assignments(std::span<const std::string> arguments);
 
+/// Reads `PATH=VALUE`, or `PATH` alone if `what` is `unset`. VALUE as in `parse_assignment`.
+/// @returns the faults of `parse_value_path`, errc::bad_syntax without `=`, errc::bad_value for
+///          something to add that is no number.
+result<path_change> parse_path_change(std::string_view argument, path_change::action what);
+
 } // namespace gemel

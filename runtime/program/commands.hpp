@@ -11,6 +11,9 @@ void add_node_commands(CLI::App& root, program_context& context);
 /// `twin` with `create get update delete move`.
 void add_twin_commands(CLI::App& twin, program_context& context);
 
+/// `twin update` alone.
+void add_update_command(CLI::App& twin, program_context& context);
+
 /// `twin list`.
 void add_list_command(CLI::App& twin, program_context& context);
 

@@ -92,6 +92,19 @@ std::string latency_json(const latency_record& latency) {
       .text();
 }
 
+std::string stamps_json(const twin_record& twin) {
+  json_object made;
+  for (std::size_t i = 0; i < twin.stamps.size(); ++i) {
+    const auto& from = twin.stamps[i];
+    json_object one;
+    one.add("time", value{stamp_time_text(from)}).add("write", value{write_text(from)});
+    if (from.source_time_us != 0)
+      one.add("source_time", value{time_text(from.source_time_us)});
+    made.add_json(twin.properties[i].key, one.text());
+  }
+  return made.text();
+}
+
 } // namespace
 
 std::string twin_json(const twin_record& twin) {
@@ -107,6 +120,8 @@ std::string twin_json(const twin_record& twin) {
       .add_json("properties", properties_json(twin.properties));
   if (!twin.rollups.empty())
     made.add_json("rollup", rollups_json(twin.rollups));
+  if (twin.stamps.size() == twin.properties.size() && !twin.stamps.empty())
+    made.add_json("stamps", stamps_json(twin));
   return made.text();
 }
 

@@ -37,7 +37,8 @@ private:
 };
 
 /// A twin: `id`, `type`, `parent` (null for a root), `path`, `version`, `state`, `updated_at`,
-/// `has_children`, `properties`.
+/// `has_children`, `properties`; with stamps also `stamps` as `{key: {"time": ..., "write": ...,
+/// "source_time": ...}}`.
 std::string twin_json(const twin_record& twin);
 
 /// An event: `event`, `id`, `type`, `parent`, `version`, `state`, `time`, `source_time` if it was

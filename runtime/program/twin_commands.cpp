@@ -51,6 +51,8 @@ void add_create_command(CLI::App& twin, program_context& context) {
       ->type_name("ID");
   command->add_option("--placement", asked->twin.placement, "Twins of one key share a shard")
       ->type_name("KEY");
+  command->add_flag("--if-absent", asked->twin.if_absent,
+                    "A twin of this id that is there already is fine, and stays as it is");
   add_link_options(*command, context);
   command->footer("Examples:\n"
                   "  gemel twin create --id hall-3 --type hall name=\"Hall 3\"\n"
@@ -83,6 +85,7 @@ struct get_arguments {
   std::vector<std::string> ids;
   // `property=value` each.
   std::vector<std::string> by;
+  bool stamps = false;
 };
 
 // As after `create` and `update`: what is no JSON is a text.
@@ -108,7 +111,7 @@ int run_get(const program_context& context, const get_arguments& asked) {
       code = std::max(code, refuse(context, twin.error()));
   };
   for (const auto& one : asked.ids)
-    keep((*link)->get(one));
+    keep(asked.stamps ? (*link)->get_with_stamps(one) : (*link)->get(one));
   for (const auto& one : asked.by)
     keep((*link)->get_by(alias_of(one)));
   bool is_list = asked.ids.size() + asked.by.size() > 1;
@@ -128,6 +131,8 @@ void add_get_command(CLI::App& twin, program_context& context) {
             return text.find('=') == std::string::npos ? "write PROPERTY=VALUE" : std::string{};
           })
           ->type_name("PROPERTY=VALUE");
+  command->add_flag("--stamps", asked->stamps,
+                    "For each property also when it was written and measured, and by which write");
   add_link_options(*command, context);
   command->footer("Examples:\n"
                   "  gemel twin get press-7\n"
@@ -137,55 +142,6 @@ void add_get_command(CLI::App& twin, program_context& context) {
     if (ids->count() + by->count() == 0)
       throw CLI::RequiredError("ID or --by");
     context.action = [&context, asked] { return run_get(context, *asked); };
-  });
-}
-
-// ---- update ---------------------------------------------------------------------------------
-
-struct update_arguments {
-  twin_update change;
-  std::vector<std::string> properties;
-};
-
-int run_update(const program_context& context, update_arguments& asked) {
-  auto set = parse_assignments(asked.properties);
-  if (!set) {
-    refuse(context, set.error());
-    return exit_usage;
-  }
-  if (set->empty() && asked.change.unset.empty())
-    return refuse_usage(context, "nothing to change: give PROP=VALUE or --unset KEY");
-  asked.change.set = std::move(*set);
-  auto link = open_link(context);
-  if (!link)
-    return refuse(context, link.error());
-  if (auto done = (*link)->update(asked.change); !done)
-    return refuse(context, done.error());
-  context.console.out(context.json
-                          ? json_object{}.add("updated", value{asked.change.id}).text() + "\n"
-                          : "updated " + printable(asked.change.id) + "\n");
-  return exit_ok;
-}
-
-void add_update_command(CLI::App& twin, program_context& context) {
-  auto asked = std::make_shared<update_arguments>();
-  auto* command = twin.add_subcommand("update", "Set properties of a twin, all or none of them");
-  command->add_option("ID", asked->change.id, "The twin's id")->required()->type_name("");
-  command->add_option("PROPERTY", asked->properties, "PROP=VALUE; VALUE is JSON, else a text")
-      ->type_name("");
-  command->add_option("--unset", asked->change.unset, "A property to take away; repeatable")
-      ->allow_extra_args(false)
-      ->type_name("KEY");
-  command->add_option("--if-version", asked->change.if_version, "Only if its version is this one")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
-  add_link_options(*command, context);
-  command->footer("Examples:\n"
-                  "  gemel twin update press-7 temperature=71.5 status=cutting\n"
-                  "  gemel twin update press-7 limits='{\"low\": 10, \"high\": 85}'\n"
-                  "  gemel twin update press-7 --unset status --if-version 12");
-  command->callback([&context, asked] {
-    context.action = [&context, asked] { return run_update(context, *asked); };
   });
 }
 

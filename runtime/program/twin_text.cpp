@@ -42,6 +42,13 @@ std::string rollup_text(const rollup_record& of) {
                      of.min, of.max);
 }
 
+std::string stamp_text(const property_stamp& from) {
+  auto text = fmt::format("(written {} by {}", stamp_time_text(from), write_text(from));
+  if (from.source_time_us != 0)
+    text += ", measured " + time_text(from.source_time_us);
+  return text + ')';
+}
+
 } // namespace
 
 std::string twin_text(const twin_record& twin) {
@@ -54,8 +61,13 @@ std::string twin_text(const twin_record& twin) {
       {"version", std::to_string(twin.version)},
       {"updated", time_text(twin.updated_at_us)},
   };
-  for (const auto& one : twin.properties)
-    lines.emplace_back("  " + printable(one.key), value_text(one.content));
+  for (std::size_t i = 0; i < twin.properties.size(); ++i) {
+    const auto& one = twin.properties[i];
+    auto text = value_text(one.content);
+    if (i < twin.stamps.size())
+      text += "  " + stamp_text(twin.stamps[i]);
+    lines.emplace_back("  " + printable(one.key), std::move(text));
+  }
   for (const auto& one : twin.rollups)
     lines.emplace_back("  below: " + printable(one.property), rollup_text(one));
   return aligned(lines);

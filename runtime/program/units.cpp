@@ -1,5 +1,7 @@
 #include "runtime/program/units.hpp"
 
+#include "messages/stamp.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -62,6 +64,15 @@ std::string time_text(std::int64_t unix_us) {
                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
                      clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
                      clock.subseconds().count());
+}
+
+std::string stamp_time_text(const property_stamp& of) {
+  return time_text(unix_ms(hybrid_time{of.time}) * 1'000);
+}
+
+std::string write_text(const property_stamp& of) {
+  auto write = dot{of.dot};
+  return fmt::format("{}-{}", writer_of(write), counter_of(write));
 }
 
 } // namespace gemel

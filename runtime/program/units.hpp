@@ -1,5 +1,7 @@
 #pragma once
 
+#include "messages/records.hpp"
+
 #include <cstdint>
 #include <string>
 
@@ -22,5 +24,11 @@ std::string latency_text(std::uint64_t nanoseconds);
 /// Microseconds since 1970 UTC as RFC 3339: `2024-05-01T12:30:00.250000Z`; between the years 0 and
 /// 9999, else the number alone.
 std::string time_text(std::int64_t unix_us);
+
+/// When a property was written, in the form of `time_text`.
+std::string stamp_time_text(const property_stamp& of);
+
+/// Which write it was: `<writer>-<counter>`, counted in the twin's shard.
+std::string write_text(const property_stamp& of);
 
 } // namespace gemel

@@ -174,6 +174,39 @@ TEST_CASE("twins are created, read, changed and deleted", "[integration][runtime
   CHECK(gone.out.empty());
 }
 
+TEST_CASE("twins are changed in every way", "[integration][runtime][program]") {
+  running_node node;
+  CHECK(node.tell({"twin", "create", "--id", "m1", "--type", "machine", "n=1"}) == "m1\n");
+  CHECK(node.tell({"twin", "create", "--id", "m1", "--type", "machine", "n=9", "--if-absent"})
+        == "m1\n");
+  CHECK(node.tell({"twin", "create", "--id", "m2", "--type", "machine", "n=1"}) == "m2\n");
+  CHECK(node.tell({"twin", "update", "m1", "--add", "n=2", "--path", "limits.high=3",
+                   "--path-append", "log=started", "--path", "limits.\"a=b\"=x", "--if", "n = 1"})
+        == "updated m1\n");
+  auto properties = [&](const std::string& id) {
+    return to_json(*node.tell_json({"twin", "get", id}).find("properties"));
+  };
+  CHECK(properties("m1") == R"({"limits":{"a=b":"x","high":3},"log":["started"],"n":3})");
+  CHECK(node.tell({"twin", "update", "m1", "--path-unset", "log[0]", "--path-add",
+                   "limits.high=0.5", "--if-absent", "other", "--cause", "0-1-2"})
+        == "updated m1\n");
+  CHECK(properties("m1") == R"({"limits":{"a=b":"x","high":3.5},"log":[],"n":3})");
+  auto refused = node.ask(
+      {"twin", "update", "m1", "--add", "n=1", "--also", "m2", "--also", "m3", "--atomic"});
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.out.empty());
+  CHECK(has(refused.err, "gemel: not_applied: m1: another entry of the atomic batch failed\n"));
+  CHECK(has(refused.err, "gemel: twin_not_found: m3\n"));
+  CHECK(node.tell({"twin", "update", "m1", "--add", "n=1", "--also", "m2", "--atomic"})
+        == "updated m1\nupdated m2\n");
+  CHECK(node.tell({"twin", "update", "m1", "z=1", "--replace"}) == "updated m1\n");
+  CHECK(properties("m1") == R"({"z":1})");
+  CHECK(properties("m2") == R"({"n":2})");
+  CHECK(has(node.tell({"twin", "get", "m1", "--stamps"}), "1  (written 20"));
+  auto stamps = node.tell_json({"twin", "get", "m1", "--stamps"});
+  CHECK(stamps.find("stamps")->find("z")->find("write")->is_text());
+}
+
 TEST_CASE("ids that are names of commands are ids", "[integration][runtime][program]") {
   running_node node;
   node.tell({"twin", "create", "--id", "list", "--type", "query"});
@@ -419,6 +452,13 @@ TEST_CASE("wrong usage is refused by name with exit code 2", "[integration][runt
       {{"bulk", "create", "-", "--resume"}, "--resume needs a file"},
       {{"twin", "update", "m1"}, "nothing to change"},
       {{"twin", "update", "m1", "a=1", "a=2"}, "property 'a' stands twice"},
+      {{"twin", "update", "m1", "a=1", "--add", "a=2"}, "property 'a' stands twice"},
+      {{"twin", "update", "m1", "--add", "a=much"}, "a number is to be added, not a text"},
+      {{"twin", "update", "m1", "--path", "limits.=3"},
+       "'limits.': line 1, column 8: expected the name of a member"},
+      {{"twin", "update", "m1", "--path", "limits"}, "expected PATH=VALUE"},
+      {{"twin", "update", "m1", "--path-unset", "a["}, "expected an index"},
+      {{"twin", "update", "m1", "a=1", "--if", "a >"}, "--if: line 1, column 4"},
       {{"twin", "delete", "m1", "--children", "keep"}, "--children"},
       {{"twin", "watch", "--count", "-1"}, "--count"},
       {{"stats", "--timeout", "soon"}, "--timeout: 'soon' is not a duration"},

@@ -92,7 +92,7 @@ public:
   std::vector<new_twin> creates() {
     std::vector<new_twin> made(below(6));
     for (auto& one : made)
-      one = {maybe_name(), name(), maybe_name(), some_properties(5), maybe_name()};
+      one = {maybe_name(), name(), maybe_name(), some_properties(5), maybe_name(), chance(50)};
     return made;
   }
 
@@ -102,22 +102,77 @@ public:
       one = {name(), some_properties(5), {}, engine_(), static_cast<std::int64_t>(engine_())};
       for (std::size_t i = 0; i < below(4); ++i)
         one.unset.push_back("u" + std::to_string(i));
+      if (chance(50))
+        add_more(one);
     }
     return made;
   }
 
+  /// What few updates have.
+  void add_more(twin_update& to) {
+    for (std::size_t i = 0; i < below(3); ++i)
+      to.add.push_back({"a" + std::to_string(i), any_value(1)});
+    for (std::size_t i = 0; i < below(4); ++i) {
+      path_change one{text(below(30)), static_cast<path_change::action>(below(4)), {}};
+      if (one.what != path_change::action::unset)
+        one.content = any_value(3);
+      to.paths.push_back(std::move(one));
+    }
+    to.replace = chance(50);
+    to.if_absent = names(3);
+    to.condition = text(below(40));
+  }
+
+  update_options options() { return {chance(50), maybe_name()}; }
+
+  twin_command command() {
+    twin_command made{name(), name(), {}, static_cast<std::uint32_t>(engine_()), maybe_name()};
+    made.arguments = some_properties(4);
+    return made;
+  }
+
+  std::vector<twin_emit> emits() {
+    std::vector<twin_emit> made(below(4));
+    for (auto& one : made)
+      one = {name(), name(), some_properties(3), static_cast<std::int64_t>(engine_())};
+    return made;
+  }
+
+  std::vector<twin_alias> aliases() {
+    std::vector<twin_alias> made(below(3));
+    for (auto& one : made)
+      one = {name(), any_value(1)};
+    return made;
+  }
+
   query_request query() {
-    return {maybe_name(),    maybe_name(),    chance(50), text(below(40)),
-            names(4),        text(below(20)), chance(50), static_cast<std::uint32_t>(engine_()),
-            text(below(20)), chance(50)};
+    query_request made{
+        maybe_name(),    maybe_name(),    chance(50), text(below(40)),
+        names(4),        text(below(20)), chance(50), static_cast<std::uint32_t>(engine_()),
+        text(below(20)), chance(50)};
+    made.ancestor = maybe_name();
+    made.group_by = names(3);
+    made.aggregates = names(3);
+    made.explain = chance(50);
+    return made;
   }
 
   subscription_request subscription() {
-    return {names(4), maybe_name(), maybe_name(), text(below(40)),
-            static_cast<std::uint32_t>(engine_())};
+    subscription_request made{names(4), maybe_name(), maybe_name(), text(below(40)),
+                              static_cast<std::uint32_t>(engine_())};
+    made.ancestor = maybe_name();
+    for (std::size_t i = 0; i < below(3); ++i)
+      made.kinds.push_back(static_cast<event_kind>(below(7)));
+    made.min_interval_ms = static_cast<std::uint32_t>(engine_());
+    made.keep_ms = static_cast<std::uint32_t>(engine_());
+    made.resume = engine_();
+    made.resume_after = engine_();
+    return made;
   }
 
-  error any_error() { return {static_cast<errc>(below(30)), text(below(40))}; }
+  error any_error() {
+    return {static_cast<errc>(below(30)), text(below(40)), static_cast<std::uint32_t>(below(99))};
+  }
 
   gemel::outcome any_outcome() {
     gemel::outcome made{static_cast<std::uint32_t>(engine_()), {}, names(5)};
@@ -139,10 +194,42 @@ public:
              static_cast<std::int64_t>(engine_()),
              chance(50),
              some_properties(5)};
+    for (auto& one : made.twins)
+      add_more(one);
+    for (std::size_t i = 0; i < below(3); ++i)
+      made.groups.push_back({values(3), values(3)});
+    made.explanation = text(below(30));
     made.next = text(below(10));
     made.total = engine_();
     made.missing = names(4);
     return made;
+  }
+
+  std::vector<type_record> types() {
+    std::vector<type_record> made(below(4));
+    for (auto& one : made) {
+      one = {name(), maybe_name(), names(3), {}, names(3), engine_(), chance(50)};
+      for (std::size_t i = 0; i < below(4); ++i)
+        one.properties.push_back(
+            {name(), chance(50) ? "number" : "", text(below(9)), chance(50), chance(50)});
+    }
+    return made;
+  }
+
+  std::vector<value> values(std::size_t most) {
+    std::vector<value> made(below(most + 1));
+    for (auto& one : made)
+      one = any_value(2);
+    return made;
+  }
+
+  /// What few answers have.
+  void add_more(twin_record& to) {
+    for (std::size_t i = 0; i < below(3); ++i)
+      to.rollups.push_back({"r" + std::to_string(i), engine_(), real(), real(), real()});
+    if (chance(50))
+      for (std::size_t i = 0; i < to.properties.size(); ++i)
+        to.stamps.push_back({engine_(), engine_(), static_cast<std::int64_t>(engine_())});
   }
 
   stats_record stats() {
@@ -157,7 +244,7 @@ public:
   std::vector<twin_event> events() {
     std::vector<twin_event> made(below(5));
     for (auto& one : made) {
-      one.kind = static_cast<event_kind>(below(5));
+      one.kind = static_cast<event_kind>(below(7));
       one.id = name();
       one.type = name();
       one.parent = maybe_name();
@@ -168,11 +255,15 @@ public:
       for (auto& property : some_properties(4))
         one.changes.push_back({property.key, any_value(2), property.content});
       one.detail = text(below(20));
+      one.shard = static_cast<std::uint16_t>(engine_());
+      one.dot = engine_();
+      one.cause = maybe_name();
+      one.name = maybe_name();
     }
     return made;
   }
 
-  static constexpr std::size_t kinds = 18;
+  static constexpr std::size_t kinds = 24;
 
   /// A frame of kind `index` modulo `kinds`: every message that may come from outside.
   frame any_frame(std::size_t index);
@@ -218,6 +309,10 @@ inline frame make_events(std::span<const twin_event> events) {
     one.setTimeUs(from.time_us);
     one.setSourceTimeUs(from.source_time_us);
     set_text(one.initDetail(static_cast<unsigned>(from.detail.size())), from.detail);
+    one.setShard(from.shard);
+    one.setDot(from.dot);
+    set_text(one.initCause(static_cast<unsigned>(from.cause.size())), from.cause);
+    set_text(one.initName(static_cast<unsigned>(from.name.size())), from.name);
     auto changes = one.initChanges(static_cast<unsigned>(from.changes.size()));
     auto previous = one.initPrevious(static_cast<unsigned>(from.changes.size()));
     for (unsigned k = 0; k < changes.size(); ++k) {
@@ -237,9 +332,9 @@ inline frame random_messages::any_frame(std::size_t index) {
   case 0:
     return make_create(creates());
   case 1:
-    return make_update(updates());
+    return make_update(updates(), options());
   case 2:
-    return make_get(names(5));
+    return make_get(names(5), aliases(), chance(50));
   case 3:
     return make_remove(names(5), static_cast<child_policy>(below(3)));
   case 4:
@@ -268,6 +363,18 @@ inline frame random_messages::any_frame(std::size_t index) {
     return make_stats_reply(stats());
   case 16:
     return make_welcome_reply(text(below(20)), text(below(20)));
+  case 17:
+    return make_command(command());
+  case 18:
+    return make_emit(emits(), maybe_name());
+  case 19:
+    return make_move(names(5), maybe_name());
+  case 20:
+    return make_types_request();
+  case 21:
+    return make_types_reply(types());
+  case 22:
+    return make_result_reply(any_value(4));
   default:
     return make_events(events());
   }

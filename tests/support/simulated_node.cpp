@@ -233,6 +233,7 @@ private:
   void collect(std::size_t cell) {
     auto& core = node_.runners_[cell]->core();
     expect(node_.runners_[cell]->backlog() == 0, "a cell's queue is not empty");
+    expect(core.held().empty(), "a row is held for ever");
     rows_ += core.twins();
     groups_ += core.groups();
     core.scan({}, [&](std::uint32_t row) {

@@ -328,3 +328,32 @@ TEST_CASE("a type that cannot be named any more is not every type", "[unit][acto
   CHECK(known->events.size() == 3);
   node.unsubscribe(*strange);
 }
+
+TEST_CASE("every event has an id of its own and says what led to it", "[unit][actors]") {
+  simulated_node node;
+  auto who = node.subscribe({});
+  REQUIRE(who);
+  REQUIRE(node.create({{"m", "Machine", "", {{"a", 1}}, ""}}).applied == 1);
+  auto answer = node.submit(make_update(
+      std::vector<twin_update>{{"m", {{"a", 2}, {"b", 3}}, {}, 0, 77}}, {.cause = "0-5-9"}));
+  node.run();
+  REQUIRE(answer->has_value());
+  REQUIRE(node.lifecycle({"m"}, lifecycle_trigger::suspend).applied == 1);
+  REQUIRE(node.remove({"m"}, child_policy::refuse).applied == 1);
+  REQUIRE(who->events.size() == 4);
+  std::set<std::string> ids;
+  for (const auto& e : who->events)
+    ids.insert(e.event_id());
+  CHECK(ids.size() == 4);
+  const auto& created = who->events[0];
+  const auto& updated = who->events[1];
+  CHECK(created.cause.empty());
+  CHECK(updated.cause == "0-5-9");
+  CHECK(updated.source_time_us == 77);
+  CHECK(updated.shard == created.shard);
+  // Two properties were written, the event has the id of the last one.
+  CHECK(updated.dot == created.dot + 2);
+  CHECK(updated.event_id()
+        == "0-" + std::to_string(updated.shard) + "-" + std::to_string(updated.dot));
+  CHECK(who->events[2].cause.empty());
+}

@@ -17,6 +17,7 @@ TEST_CASE("every errc has a text of its own that leads back to it", "[unit][mess
   CHECK(to_string(errc::incompatible) == "incompatible");
   CHECK(to_string(errc::command_failed) == "command_failed");
   CHECK(to_string(errc::store_corrupt) == "store_corrupt");
+  CHECK(to_string(errc::not_applied) == "not_applied");
 }
 
 TEST_CASE("an errc of a newer peer is unknown, an unknown text is none", "[unit][messages]") {

@@ -28,6 +28,38 @@ void same(const twin_record& read, const twin_record& made) {
   REQUIRE(read.updated_at_us == made.updated_at_us);
   REQUIRE(read.has_children == made.has_children);
   REQUIRE(read.properties == made.properties);
+  auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
+  REQUIRE(read.rollups.size() == made.rollups.size());
+  for (std::size_t i = 0; i < made.rollups.size(); ++i) {
+    REQUIRE(read.rollups[i].property == made.rollups[i].property);
+    REQUIRE(read.rollups[i].count == made.rollups[i].count);
+    REQUIRE(bits(read.rollups[i].sum) == bits(made.rollups[i].sum));
+    REQUIRE(bits(read.rollups[i].min) == bits(made.rollups[i].min));
+    REQUIRE(bits(read.rollups[i].max) == bits(made.rollups[i].max));
+  }
+  REQUIRE(read.stamps.size() == made.stamps.size());
+  for (std::size_t i = 0; i < made.stamps.size(); ++i) {
+    REQUIRE(read.stamps[i].time == made.stamps[i].time);
+    REQUIRE(read.stamps[i].dot == made.stamps[i].dot);
+    REQUIRE(read.stamps[i].source_time_us == made.stamps[i].source_time_us);
+  }
+}
+
+void same(const type_record& read, const type_record& made) {
+  REQUIRE(read.name == made.name);
+  REQUIRE(read.extends == made.extends);
+  REQUIRE(read.capabilities == made.capabilities);
+  REQUIRE(read.commands == made.commands);
+  REQUIRE(read.twins == made.twins);
+  REQUIRE(read.has_behavior == made.has_behavior);
+  REQUIRE(read.properties.size() == made.properties.size());
+  for (std::size_t i = 0; i < made.properties.size(); ++i) {
+    REQUIRE(read.properties[i].key == made.properties[i].key);
+    REQUIRE(read.properties[i].kind == made.properties[i].kind);
+    REQUIRE(read.properties[i].unit == made.properties[i].unit);
+    REQUIRE(read.properties[i].indexed == made.properties[i].indexed);
+    REQUIRE(read.properties[i].unique == made.properties[i].unique);
+  }
 }
 
 void same(const twin_event& read, const twin_event& made) {
@@ -40,6 +72,9 @@ void same(const twin_event& read, const twin_event& made) {
   REQUIRE(read.time_us == made.time_us);
   REQUIRE(read.source_time_us == made.source_time_us);
   REQUIRE(read.detail == made.detail);
+  REQUIRE(read.event_id() == made.event_id());
+  REQUIRE(read.cause == made.cause);
+  REQUIRE(read.name == made.name);
   REQUIRE(read.changes.size() == made.changes.size());
   for (std::size_t i = 0; i < made.changes.size(); ++i) {
     REQUIRE(read.changes[i].key == made.changes[i].key);
@@ -96,6 +131,20 @@ TEST_CASE("random outcomes and pages arrive as they were made", "[unit][messages
     REQUIRE(got->next == page.next);
     REQUIRE(got->total == page.total);
     REQUIRE(got->missing == page.missing);
+    REQUIRE(got->explanation == page.explanation);
+    REQUIRE(got->groups.size() == page.groups.size());
+    for (std::size_t k = 0; k < page.groups.size(); ++k) {
+      REQUIRE(got->groups[k].keys == page.groups[k].keys);
+      REQUIRE(got->groups[k].values == page.groups[k].values);
+    }
+    auto types = random.types();
+    auto known = expect_types(sent(make_types_reply(types)));
+    REQUIRE(known);
+    REQUIRE(known->size() == types.size());
+    for (std::size_t k = 0; k < types.size(); ++k)
+      same((*known)[k], types[k]);
+    auto content = random.any_value(3);
+    REQUIRE(expect_result(sent(make_result_reply(content))).value() == content);
   }
 }
 

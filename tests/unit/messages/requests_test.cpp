@@ -25,6 +25,7 @@ void same(const std::vector<new_twin>& read, const std::vector<new_twin>& made) 
     REQUIRE(read[i].parent == made[i].parent);
     REQUIRE(read[i].properties == made[i].properties);
     REQUIRE(read[i].placement == made[i].placement);
+    REQUIRE(read[i].if_absent == made[i].if_absent);
   }
 }
 
@@ -36,6 +37,16 @@ void same(const std::vector<twin_update>& read, const std::vector<twin_update>& 
     REQUIRE(read[i].unset == made[i].unset);
     REQUIRE(read[i].if_version == made[i].if_version);
     REQUIRE(read[i].source_time_us == made[i].source_time_us);
+    REQUIRE(read[i].add == made[i].add);
+    REQUIRE(read[i].paths.size() == made[i].paths.size());
+    for (std::size_t k = 0; k < made[i].paths.size(); ++k) {
+      REQUIRE(read[i].paths[k].path == made[i].paths[k].path);
+      REQUIRE(read[i].paths[k].what == made[i].paths[k].what);
+      REQUIRE(read[i].paths[k].content == made[i].paths[k].content);
+    }
+    REQUIRE(read[i].replace == made[i].replace);
+    REQUIRE(read[i].if_absent == made[i].if_absent);
+    REQUIRE(read[i].condition == made[i].condition);
   }
 }
 
@@ -53,7 +64,59 @@ TEST_CASE("random creates and updates arrive as they were made", "[unit][message
     auto creates = random.creates();
     same(test::read_create(sent(make_create(creates)).message().getCreate()), creates);
     auto updates = random.updates();
-    same(read_updates(sent(make_update(updates))), updates);
+    auto options = random.options();
+    auto arrived = sent(make_update(updates, options));
+    same(read_updates(arrived), updates);
+    REQUIRE(arrived.message().getUpdate().getAtomic() == options.atomic);
+    REQUIRE(text_of(arrived.message().getUpdate().getCause()) == options.cause);
+  }
+}
+
+TEST_CASE("random commands, events, moves and gets by alias arrive as they were made",
+          "[unit][messages]") {
+  auto seed = test::seed();
+  INFO("GEMEL_SEED=" << seed);
+  test::random_messages random{seed};
+  for (int i = 0; i < 500; ++i) {
+    auto asked = random.command();
+    auto arrived = sent(make_command(asked));
+    auto command = arrived.message().getCommand();
+    REQUIRE(text_of(command.getId()) == asked.id);
+    REQUIRE(text_of(command.getName()) == asked.name);
+    REQUIRE(command.getTimeoutMs() == asked.timeout_ms);
+    REQUIRE(text_of(command.getCause()) == asked.cause);
+    REQUIRE(command.getArguments().size() == asked.arguments.size());
+    for (unsigned k = 0; k < asked.arguments.size(); ++k) {
+      REQUIRE(text_of(command.getArguments()[k].getKey()) == asked.arguments[k].key);
+      REQUIRE(read_value(command.getArguments()[k].getValue()) == asked.arguments[k].content);
+    }
+    auto emits = random.emits();
+    auto emitted = sent(make_emit(emits, asked.cause));
+    auto batch = emitted.message().getEmit();
+    REQUIRE(text_of(batch.getCause()) == asked.cause);
+    REQUIRE(batch.getEvents().size() == emits.size());
+    for (unsigned k = 0; k < emits.size(); ++k) {
+      auto one = batch.getEvents()[k];
+      REQUIRE(text_of(one.getId()) == emits[k].id);
+      REQUIRE(text_of(one.getName()) == emits[k].name);
+      REQUIRE(one.getSourceTimeUs() == emits[k].source_time_us);
+      REQUIRE(test::read_properties(one.getPayload(), batch.getKeys()) == emits[k].payload);
+    }
+    auto ids = random.names(4);
+    auto moved = sent(make_move(ids, asked.id));
+    REQUIRE(test::read_texts(moved.message().getMove().getIds()) == ids);
+    REQUIRE(text_of(moved.message().getMove().getParent()) == asked.id);
+    auto aliases = random.aliases();
+    auto stamped = random.chance(50);
+    auto got = sent(make_get(ids, aliases, stamped));
+    auto get = got.message().getGet();
+    REQUIRE(test::read_texts(get.getIds()) == ids);
+    REQUIRE(get.getWithStamps() == stamped);
+    REQUIRE(get.getAliases().size() == aliases.size());
+    for (unsigned k = 0; k < aliases.size(); ++k) {
+      REQUIRE(text_of(get.getAliases()[k].getProperty()) == aliases[k].property);
+      REQUIRE(read_value(get.getAliases()[k].getContent()) == aliases[k].content);
+    }
   }
 }
 
@@ -74,6 +137,11 @@ TEST_CASE("random queries and subscriptions arrive as they were made", "[unit][m
     REQUIRE(read.limit == asked.limit);
     REQUIRE(read.page_token == asked.page_token);
     REQUIRE(read.count_only == asked.count_only);
+    auto query = sent(make_query(asked));
+    REQUIRE(text_of(query.message().getQuery().getAncestor()) == asked.ancestor);
+    REQUIRE(test::read_texts(query.message().getQuery().getGroupBy()) == asked.group_by);
+    REQUIRE(test::read_texts(query.message().getQuery().getAggregates()) == asked.aggregates);
+    REQUIRE(query.message().getQuery().getExplain() == asked.explain);
     auto wished = random.subscription();
     auto got = test::read_subscribe(sent(make_subscribe(wished)).message().getSubscribe());
     REQUIRE(got.ids == wished.ids);
@@ -81,6 +149,16 @@ TEST_CASE("random queries and subscriptions arrive as they were made", "[unit][m
     REQUIRE(got.parent == wished.parent);
     REQUIRE(got.where == wished.where);
     REQUIRE(got.credit == wished.credit);
+    auto arrived = sent(make_subscribe(wished));
+    auto subscribe = arrived.message().getSubscribe();
+    REQUIRE(text_of(subscribe.getAncestor()) == wished.ancestor);
+    REQUIRE(subscribe.getKinds().size() == wished.kinds.size());
+    for (unsigned k = 0; k < wished.kinds.size(); ++k)
+      REQUIRE(static_cast<event_kind>(subscribe.getKinds()[k]) == wished.kinds[k]);
+    REQUIRE(subscribe.getMinIntervalMs() == wished.min_interval_ms);
+    REQUIRE(subscribe.getKeepMs() == wished.keep_ms);
+    REQUIRE(subscribe.getResume() == wished.resume);
+    REQUIRE(subscribe.getResumeAfter() == wished.resume_after);
   }
 }
 

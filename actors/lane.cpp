@@ -1,163 +1,162 @@
-#include "actors/cell.hpp"
+#include "actors/lane.hpp"
+
 #include "messages/wire.hpp"
 
 #include <algorithm>
 
 namespace gemel {
 
-/// Whether anybody may want an event of this twin; cheap, since every update asks.
-bool cell::wanted(const twin_row& row) const {
+bool lane::wanted(const lane_subject& of) const {
   if (readers_.empty())
     return false;
-  return !all_readers_.empty() || row.has(twin_row::watched)
+  return !all_readers_.empty() || of.row.has(twin_row::watched)
          || (!type_readers_.empty()
-             && type_readers_.contains(static_cast<std::uint32_t>(row.layout->type())))
-         || (!parent_readers_.empty() && row.group != twin_row::none
-             && parent_readers_.contains(groups_[row.group]->parent));
+             && type_readers_.contains(static_cast<std::uint32_t>(of.row.layout->type())))
+         || (!parent_readers_.empty() && of.group != nullptr
+             && parent_readers_.contains(of.group->parent));
 }
 
-/// Tells those who want it of an event without changes. Must be called while the row is as the
-/// event left it.
-void cell::note(event_kind kind, std::uint32_t index, const moment& now, std::string detail) {
-  ++counters_.events;
-  auto& row = row_at(index);
-  if (!wanted(row))
+void lane::note(event_kind kind, const lane_subject& of, const event_origin& from,
+                const moment& now, std::string detail) {
+  ++world_.counters.events;
+  if (!wanted(of))
     return;
-  auto event = event_of(kind, row, now);
-  event.changes_begin = event.changes_end;
-  event.detail = std::move(detail);
-  put_on_lane(std::move(event), index);
+  auto happened = event_of(kind, of, from, now);
+  happened.changes_begin = happened.changes_end;
+  happened.detail = std::move(detail);
+  put(std::move(happened), of);
 }
 
-/// The same of an update, whose changes lie on the lane from `changes_begin` on.
-void cell::note_update(std::uint32_t index, std::uint32_t changes_begin,
-                       std::int64_t source_time_us, const moment& now) {
-  ++counters_.events;
-  auto& row = row_at(index);
-  if (!wanted(row)) {
-    lane_changes_.resize(changes_begin);
+void lane::note_update(const lane_subject& of, const event_origin& from,
+                       std::uint32_t changes_begin, const moment& now) {
+  ++world_.counters.events;
+  if (!wanted(of)) {
+    changes_.resize(changes_begin);
     return;
   }
-  auto event = event_of(event_kind::updated, row, now);
-  event.changes_begin = changes_begin;
-  event.source_time_us = source_time_us;
-  put_on_lane(std::move(event), index);
+  auto happened = event_of(event_kind::updated, of, from, now);
+  happened.changes_begin = changes_begin;
+  put(std::move(happened), of);
 }
 
-cell::lane_event cell::event_of(event_kind kind, const twin_row& row, const moment& now) const {
+lane::event lane::event_of(event_kind kind, const lane_subject& of, const event_origin& from,
+                           const moment& now) const {
   return {.kind = kind,
-          .id = row.id,
-          .type = row.layout->type(),
-          .parent = std::string{about(row).parent},
-          .version = row.version,
+          .id = of.row.id,
+          .type = of.row.layout->type(),
+          .parent = of.group != nullptr ? of.group->parent : std::string{},
+          .version = of.row.version,
           .time_us = now.unix_us,
-          .source_time_us = 0,
-          .lifecycle = row.lifecycle,
+          .source_time_us = from.source_time_us,
+          .lifecycle = of.row.lifecycle,
           .changes_begin = 0,
-          .changes_end = static_cast<std::uint32_t>(lane_changes_.size()),
-          .detail = {}};
+          .changes_end = mark(),
+          .detail = {},
+          .shard = of.row.shard,
+          .write = from.write,
+          .cause = std::string{from.cause}};
 }
 
-void cell::put_on_lane(lane_event&& event, std::uint32_t index) {
-  const auto& row = row_at(index);
-  auto place = static_cast<std::uint32_t>(lane_events_.size());
-  lane_events_.push_back(std::move(event));
+void lane::put(event&& happened, const lane_subject& of) {
+  auto place = static_cast<std::uint32_t>(events_.size());
+  events_.push_back(std::move(happened));
   auto match_all = [&](const auto& table, const auto& key) {
     if (auto list = table.find(key); list != table.end()) {
       for (auto* r : list->second)
-        match(*r, place, index);
+        match(*r, place, of);
     }
   };
   for (auto* r : all_readers_)
-    match(*r, place, index);
-  if (row.has(twin_row::watched))
-    match_all(row_readers_, index);
-  match_all(type_readers_, static_cast<std::uint32_t>(row.layout->type()));
-  if (!parent_readers_.empty())
-    match_all(parent_readers_, lane_events_[place].parent);
-  if (lane_events_.size() >= world_.limits.lane_events_max)
+    match(*r, place, of);
+  if (of.row.has(twin_row::watched))
+    match_all(row_readers_, of.index);
+  match_all(type_readers_, static_cast<std::uint32_t>(of.row.layout->type()));
+  if (!parent_readers_.empty() && of.group != nullptr)
+    match_all(parent_readers_, of.group->parent);
+  if (events_.size() >= world_.events_max)
     flush();
 }
 
 // A reader stands in the most selective of the lists; here its other conditions are checked.
-void cell::match(reader& r, std::uint32_t event, std::uint32_t index) {
+void lane::match(reader& r, std::uint32_t place, const lane_subject& of) {
   const auto& asked = r.asked->asked();
-  const auto& e = lane_events_[event];
+  const auto& e = events_[place];
   if (r.type && *r.type != e.type)
     return;
   if (!asked.parent.empty() && asked.parent != e.parent)
     return;
-  if (r.where && !r.asked->where()->test(r.where->bind(row_at(index), about(row_at(index)))))
+  if (r.where
+      && !r.asked->where()->test(r.where->bind(of.row, {world_.types.text(e.type), e.parent})))
     return;
   if (r.pending.empty())
     pending_readers_.push_back(&r);
-  r.pending.push_back(event);
+  r.pending.push_back(place);
 }
 
-void cell::flush() {
+void lane::flush() {
   for (auto* r : pending_readers_)
     deliver(*r);
   pending_readers_.clear();
-  lane_events_.clear();
-  lane_changes_.clear();
+  events_.clear();
+  changes_.clear();
 }
 
-void cell::drop_lane() noexcept {
+void lane::drop() noexcept {
   for (auto* r : pending_readers_) {
     r->missed += r->pending.size();
-    counters_.events_missed += r->pending.size();
+    world_.counters.events_missed += r->pending.size();
     r->pending.clear();
   }
   pending_readers_.clear();
-  lane_events_.clear();
-  lane_changes_.clear();
+  events_.clear();
+  changes_.clear();
 }
 
 /// Bytes of an event in a frame, at most and about.
-std::size_t cell::wire_bytes(const lane_event& e) {
+std::size_t lane::wire_bytes(const event& e) {
   // Two wire values and the key's name for each change. Elements of lists grow by half on the wire.
   constexpr std::size_t event_bytes = 512;
   constexpr std::size_t change_bytes = 96;
-  auto sum = event_bytes + e.parent.size() + e.detail.size();
+  auto sum = event_bytes + e.parent.size() + e.detail.size() + e.cause.size();
   for (auto i = e.changes_begin; i < e.changes_end; ++i) {
-    const auto& change = lane_changes_[i];
+    const auto& change = changes_[i];
     auto heap = change.before.heap_bytes() + change.after.heap_bytes();
-    sum += change_bytes + keys_.text(change.key).size() + heap + heap / 2;
+    sum += change_bytes + world_.keys.text(change.key).size() + heap + heap / 2;
   }
   return sum;
 }
 
 /// Where the frame that begins with pending event `from` ends: as many events as fit with room to
 /// spare, at least one. The bytes bound the number of different keys too.
-std::size_t cell::frame_end(const reader& r, std::size_t from) {
+std::size_t lane::frame_end(const reader& r, std::size_t from) {
   constexpr std::size_t events_per_frame = 4'096;
   auto last = std::min(from + events_per_frame, r.pending.size());
-  auto bytes = wire_bytes(lane_events_[r.pending[from]]);
+  auto bytes = wire_bytes(events_[r.pending[from]]);
   for (auto to = from + 1; to < last; ++to) {
-    bytes += wire_bytes(lane_events_[r.pending[to]]);
+    bytes += wire_bytes(events_[r.pending[to]]);
     if (bytes > limits::page_bytes_max)
       return to;
   }
   return last;
 }
 
-void cell::deliver(reader& r) {
+void lane::deliver(reader& r) {
   for (std::size_t from = 0, to = 0; from < r.pending.size(); from = to) {
     to = frame_end(r, from);
     auto count = static_cast<std::uint32_t>(to - from);
     if (!r.asked->spend(count)) {
       r.missed += count;
-      counters_.events_missed += count;
+      world_.counters.events_missed += count;
       continue;
     }
     r.asked->deliver(build_events(r, from, to));
-    counters_.events_delivered += count;
+    world_.counters.events_delivered += count;
     r.missed = 0;
   }
   r.pending.clear();
 }
 
-frame cell::build_events(const reader& r, std::size_t from, std::size_t to) {
+frame lane::build_events(const reader& r, std::size_t from, std::size_t to) {
   auto count = static_cast<unsigned>(to - from);
   constexpr std::size_t words_per_event = 40;
   frame_builder builder{64 + count * words_per_event};
@@ -168,12 +167,12 @@ frame cell::build_events(const reader& r, std::size_t from, std::size_t to) {
   batch.setMissed(r.missed);
   auto list = batch.initEvents(count);
   for (unsigned i = 0; i < count; ++i) {
-    const auto& e = lane_events_[r.pending[from + i]];
+    const auto& e = events_[r.pending[from + i]];
     auto one = list[i];
     compact_id::text_buffer buffer;
     auto id = e.id.text(buffer);
     set_text(one.initId(static_cast<unsigned>(id.size())), id);
-    one.setType(types.intern(types_.text(e.type)));
+    one.setType(types.intern(world_.types.text(e.type)));
     if (!e.parent.empty())
       one.setParent(e.parent);
     one.setKind(static_cast<wire::EventKind>(e.kind));
@@ -183,14 +182,18 @@ frame cell::build_events(const reader& r, std::size_t from, std::size_t to) {
     one.setLifecycle(static_cast<std::uint8_t>(e.lifecycle));
     if (!e.detail.empty())
       set_text(one.initDetail(static_cast<unsigned>(e.detail.size())), e.detail);
+    one.setShard(e.shard);
+    one.setDot(static_cast<std::uint64_t>(e.write));
+    if (!e.cause.empty())
+      set_text(one.initCause(static_cast<unsigned>(e.cause.size())), e.cause);
     auto change_count = e.changes_end - e.changes_begin;
     if (change_count == 0)
       continue;
     auto changes = one.initChanges(change_count);
     auto previous = one.initPrevious(change_count);
     for (unsigned c = 0; c < change_count; ++c) {
-      const auto& from_lane = lane_changes_[e.changes_begin + c];
-      auto key = keys.intern(keys_.text(from_lane.key));
+      const auto& from_lane = changes_[e.changes_begin + c];
+      auto key = keys.intern(world_.keys.text(from_lane.key));
       changes[c].setKey(key);
       write_value(changes[c], from_lane.after);
       previous[c].setKey(key);
@@ -202,32 +205,26 @@ frame cell::build_events(const reader& r, std::size_t from, std::size_t to) {
   return builder.finish();
 }
 
-void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_row>& rows) {
-  const auto& request = asked->asked();
-  if (!request.ids.empty() && rows.empty())
-    return;
-  std::optional<type_id> type;
-  if (!request.type.empty()) {
-    auto known = resolve_type(request.type);
-    if (!known)
-      return; // No room for its name, so there is no such twin and never will be.
-    type = *known;
-  }
+void lane::subscribe(const subscription_ptr& asked, std::optional<type_id> type,
+                     const std::vector<std::uint32_t>& rows) {
   auto& r = *readers_.emplace(asked->number(), std::make_unique<reader>()).first->second;
   r.asked = asked;
   r.type = type;
   if (asked->where())
-    r.where.emplace(*asked->where(), keys_);
+    r.where.emplace(*asked->where(), world_.keys);
+  list_reader(r, rows);
+}
+
+void lane::list_reader(reader& r, const std::vector<std::uint32_t>& rows) {
+  const auto& request = r.asked->asked();
   if (!request.ids.empty()) {
-    for (auto [place, index] : rows) {
-      if (!holds(index, request.ids[place]))
-        continue; // Deleted since it was looked up.
+    for (auto index : rows) {
       auto& watchers = row_readers_[index];
       if (!watchers.empty() && watchers.back() == &r)
         continue; // Named twice.
       watchers.push_back(&r);
       r.rows.push_back(index);
-      row_at(index).set(twin_row::watched);
+      world_.row(index).set(twin_row::watched);
     }
   } else if (!request.parent.empty()) {
     parent_readers_[request.parent].push_back(&r);
@@ -238,7 +235,7 @@ void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_ro
   }
 }
 
-void cell::unsubscribe(std::uint64_t number) {
+void lane::unsubscribe(std::uint64_t number) {
   auto i = readers_.find(number);
   if (i == readers_.end())
     return;
@@ -257,12 +254,21 @@ void cell::unsubscribe(std::uint64_t number) {
   };
   for (auto index : gone->rows)
     if (drop_from(row_readers_, index))
-      row_at(index).set(twin_row::watched, false);
+      world_.row(index).set(twin_row::watched, false);
   if (gone->type)
     drop_from(type_readers_, static_cast<std::uint32_t>(*gone->type));
   drop_from(parent_readers_, gone->asked->asked().parent);
   std::erase(all_readers_, gone);
   readers_.erase(i);
+}
+
+void lane::forget_row(std::uint32_t index) {
+  auto watchers = row_readers_.find(index);
+  if (watchers == row_readers_.end())
+    return;
+  for (auto* r : watchers->second)
+    std::erase(r->rows, index);
+  row_readers_.erase(watchers);
 }
 
 } // namespace gemel
