@@ -24,6 +24,10 @@ cell_counters& cell_counters::operator+=(const cell_counters& other) noexcept {
   restarts += other.restarts;
   escalations += other.escalations;
   gave_up += other.gave_up;
+  commands += other.commands;
+  commands_failed += other.commands_failed;
+  ticks += other.ticks;
+  emitted += other.emitted;
   events += other.events;
   events_delivered += other.events_delivered;
   events_missed += other.events_missed;
@@ -34,11 +38,14 @@ cell_counters& cell_counters::operator+=(const cell_counters& other) noexcept {
 cell::cell(cell_id self, const cell_environment& world)
     : self_{self}, world_{world}, keys_{world.symbols.keys}, types_{world.symbols.types},
       kept_{world.models, world.aliases, keys_}, shard_counters_(limits::shards / world.cells + 1),
+      outlet_{std::make_shared<cell_outlet>(
+          [this](cell_outlet::job what) { world_.post(self_, cell_job{std::move(what)}); })},
       lane_{{keys_, types_, counters_, world.limits.lane_events_max,
              [this](std::uint32_t index) -> twin_row& { return row_at(index); }}} {
 }
 
 cell::~cell() {
+  outlet_->close();
   for (std::uint32_t i = 0; i < row_count_; ++i) {
     auto& row = row_at(i);
     if (!row.has(twin_row::live))
@@ -63,6 +70,8 @@ std::size_t cell::run(work& item, const moment& now) {
       return run_remove(*part, now);
     case wire::Message::LIFECYCLE:
       return run_lifecycle(*part, now);
+    case wire::Message::EMIT:
+      return run_emit(*part, now);
     default:
       GEMEL_CHECK(!"a batch of a kind that has no entries");
     }

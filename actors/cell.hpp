@@ -2,15 +2,19 @@
 
 #include "actors/batch.hpp"
 #include "actors/behavior.hpp"
+#include "actors/behavior_effects.hpp"
 #include "actors/cell_counters.hpp"
 #include "actors/cell_inbox.hpp"
+#include "actors/command_reply.hpp"
 #include "actors/condition_cache.hpp"
+#include "actors/deferred_commands.hpp"
 #include "actors/held_rows.hpp"
 #include "actors/hierarchy.hpp"
 #include "actors/lane.hpp"
 #include "actors/model_checks.hpp"
 #include "actors/model_rows.hpp"
 #include "actors/ports.hpp"
+#include "actors/timing_wheel.hpp"
 #include "actors/transaction.hpp"
 #include "actors/twin.hpp"
 #include "actors/update_draft.hpp"
@@ -23,8 +27,10 @@
 #include "registry/shape.hpp"
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -47,6 +53,10 @@ struct cell_limits {
   std::uint32_t page_rows_max = limits::page_rows_max;
   /// Events on the lane before it is flushed; it is flushed at the end of each turn in any case.
   std::uint32_t lane_events_max = 1'024;
+  std::size_t deferred_commands_max = limits::deferred_commands_max;
+  std::size_t works_max = limits::cell_works_max;
+  /// Of a command that names none.
+  std::chrono::milliseconds command_timeout = std::chrono::seconds{5};
 };
 
 /// How the children of a parent type are supervised.
@@ -74,6 +84,12 @@ struct cell_environment {
   std::function<void(cell_id, frame)> send;
   /// Runs a job in a cell of this node, ahead of its data.
   std::function<void(cell_id, std::function<void(cell&, const moment&)>)> run_in{};
+  /// Puts work into a cell's queue, in order with the control messages; any thread.
+  std::function<void(cell_id, work)> post;
+  /// Sends a frame of emitted events to where their twins are; nobody waits for an answer.
+  std::function<void(const frame&)> emit;
+  /// Null: there is nobody to do long work.
+  work_port* works = nullptr;
 };
 
 /// The actor that runs the twins of many shards: the only writer of their rows, of their hierarchy
@@ -104,6 +120,30 @@ public:
   /// else. @returns false if there is none; true, maybe with nothing appended, if there may be
   /// more.
   bool take_resumed(std::vector<work>& into);
+
+  // ---- timers and answers that come later (cell_behave.cpp) ----------------------------------
+
+  /// Fires the timers that are due. @returns false if more are due.
+  bool run_timers(const moment& now);
+  /// When a turn is needed although nothing comes, `moment::steady_ns`.
+  std::optional<std::int64_t> next_due() const noexcept { return timers_.next_due(); }
+
+  /// The answer to a command that was deferred; ignored when it is late.
+  void finish_command(std::uint64_t number, const result<value>& answer);
+
+  /// Answers every command that waits, and all that would wait from now on: the node stops.
+  void end_commands(const error& why);
+
+  struct finished_work {
+    std::uint32_t row;
+    // Of the behaviour that asked for it.
+    std::uint64_t instance;
+    work_continuation then;
+    result<value> made;
+    std::string cause;
+  };
+  /// Long work is done. @param counted it is one of the works under way.
+  void finish_work(const finished_work& done, bool counted, const moment& now);
 
   // ---- claims on rows (cell_hold.cpp) -------------------------------------------------------
 
@@ -201,15 +241,42 @@ private:
 
   struct type_entry {
     row_list rows;
-    const behavior_factory* factory = nullptr;
+    // Null: its twins have no behaviour.
+    const behavior_type* behaves = nullptr;
+    // Without data for so long its twins are stale; 0: never. If not 0, each of `rows` has a place
+    // in `data_timers`.
+    std::int64_t stale_after_ns = 0;
+    std::vector<timing_wheel::timer> data_timers;
   };
-  // A delete that waits for the group of its children to be gone.
+  struct running_behavior {
+    std::unique_ptr<behavior> what;
+    // No other behaviour of this cell ever has this number.
+    std::uint64_t instance;
+  };
+  struct tick_state {
+    timing_wheel::timer timer;
+    std::int64_t due_ns;
+    std::int64_t period_ns;
+  };
+  // What a timer is for; the upper bits of its payload.
+  enum class timer_kind : std::uint64_t { tick, deadline, stale };
+  static constexpr unsigned timer_kind_shift = 62;
+  static constexpr std::uint64_t timer_of(timer_kind what, std::uint64_t whom) noexcept {
+    return static_cast<std::uint64_t>(what) << timer_kind_shift | whom;
+  }
+  // The unit of `twin_row::seen`, and how many of them there are.
+  static constexpr unsigned seen_shift = 28;
+  static constexpr std::int64_t seen_units = std::int64_t{1} << 24;
+  // A delete, or retirement, that waits for what becomes of the children.
   struct removal {
     std::uint32_t row;
     batch_ptr of;
     std::uint32_t index;
     // The group whose cascade this delete is part of, else `none`.
     std::uint32_t cascade_of;
+    // It is to be retired only, and whether its children are too.
+    bool retires = false;
+    bool retires_children = false;
   };
   class behavior_context;
 
@@ -294,6 +361,14 @@ private:
   // ---- lifecycle and delete (cell_remove.cpp) ----
   std::size_t run_lifecycle(batch_part& part, const moment& now);
   result<void> move(std::uint32_t index, lifecycle_trigger trigger, const moment& now);
+  result<void> check_move(const twin_row& row, lifecycle_trigger trigger) const;
+  static error is_going(const twin_row& row);
+  void set_lifecycle(std::uint32_t index, lifecycle_state to, const moment& now);
+  std::optional<result<void>> retire(const removal& wanted, child_policy children,
+                                     const moment& now);
+  void retire_now(std::uint32_t index, const moment& now);
+  void finish_retirement(const removal& of, const error& why, const moment& now);
+  void send_close(const removal& wanted, child_policy children);
   std::size_t run_remove(batch_part& part, const moment& now);
   // Empty: under way, the answer comes later.
   std::optional<result<void>> remove(const removal& wanted, child_policy children,
@@ -312,6 +387,8 @@ private:
   void group_close(wire::Control::Reader control, const moment& now);
   void orphan_children(std::uint32_t group, const moment& now);
   void cascade_children(std::uint32_t group, const moment& now);
+  void group_retire(wire::Control::Reader control, const moment& now);
+  void retire_ended(std::uint32_t group);
   void tell_moved(std::uint32_t index);
   void group_moved(std::uint32_t group, wire::Opened::Reader to);
   std::uint16_t depth_of(const twin_row& row) const;
@@ -347,7 +424,7 @@ private:
   // ---- supervision (cell_supervise.cpp) ----
   void start_behavior(std::uint32_t index, const moment& now);
   bool try_start(std::uint32_t index, const moment& now, std::string& why);
-  void stop_behavior(std::uint32_t index);
+  void stop_behavior(std::uint32_t index, const std::string& why = "its behaviour ended");
   void crashed(std::uint32_t index, exit_kind how, const std::string& why, const moment& now);
   void supervise(std::uint32_t index, exit_kind how, const moment& now);
   void supervise_root(std::uint32_t index, exit_kind how, const moment& now);
@@ -358,7 +435,39 @@ private:
   bool restart(std::uint32_t index, const moment& now);
   void give_up(std::uint32_t index, const moment& now);
   void group_restart(std::uint32_t group, const moment& now);
-  void group_stop(std::uint32_t group, const moment& now);
+  void group_stop(std::uint32_t group);
+  void group_give_up(std::uint32_t group, const moment& now);
+  void join_group(std::uint32_t index, const moment& now);
+
+  // ---- behaviours and timers (cell_behave.cpp) ----
+  template <class Call>
+  result<value> behave(std::uint32_t index, bool is_command, const moment& now, Call call);
+  void take_effect(std::uint32_t index, hybrid_time at, std::uint32_t changes_begin,
+                   behavior_effects& effects, const moment& now);
+  void take_effects(std::uint32_t index, behavior_effects& effects, std::optional<dot> led_by,
+                    const moment& now);
+  void emit(std::uint32_t index, std::string name, std::vector<std::pair<key_id, value>> payload,
+            std::int64_t source_time_us, const moment& now);
+  std::size_t run_emit(batch_part& part, const moment& now);
+  std::size_t run_addressed_emit(addressed_message& message, const moment& now);
+  result<void> take_event(std::uint32_t index, wire::EmitBatch::Reader batch,
+                          wire::Emit::Reader happened, const moment& now);
+  result<void> check_event(const twin_row& row, std::string_view name,
+                           wire::Emit::Reader happened) const;
+  result<void> happen(std::uint32_t index, std::string name, const named_values& payload,
+                      std::vector<std::pair<key_id, value>> numbered, std::int64_t source_time_us,
+                      const moment& now);
+  result<const behavior_command*> find_command(std::uint32_t index, std::string_view name);
+  void run_command(std::uint32_t index, addressed_message& message, const moment& now);
+  void end_command(const deferred_commands::entry& waiting, const result<value>& answer);
+  void drop_commands(std::uint64_t instance, const std::string& why);
+  void start_work(std::uint32_t index, behavior_effects::work_order&& order, const moment& now);
+  void set_tick(std::uint32_t index, std::chrono::milliseconds period, const moment& now);
+  void tick(std::uint32_t index, const moment& now);
+  static std::uint32_t seen_at(const moment& now) noexcept;
+  static std::int64_t data_age_ns(const twin_row& row, const type_entry& type, const moment& now);
+  void watch_for_data(std::uint32_t index, const moment& now);
+  void look_for_data(std::uint32_t index, const moment& now);
 
   // ---- lane ----
   lane_subject subject(std::uint32_t index) const;
@@ -381,7 +490,20 @@ private:
   std::uint32_t row_count_ = 0;
   std::uint64_t live_rows_ = 0;
   boost::unordered_flat_map<std::uint32_t, type_entry> type_entries_;
-  boost::unordered_flat_map<std::uint32_t, std::unique_ptr<behavior>> behaviors_;
+  // The way in for work and answers from outside.
+  std::shared_ptr<cell_outlet> outlet_;
+  boost::unordered_flat_map<std::uint32_t, running_behavior> behaviors_;
+  std::uint64_t last_instance_ = 0;
+  // New twins whose behaviour never started well.
+  boost::unordered_flat_set<std::uint32_t> never_started_;
+  timing_wheel timers_;
+  boost::unordered_flat_map<std::uint32_t, tick_state> ticks_;
+  deferred_commands deferred_;
+  bool ending_ = false;
+  // Pieces of long work under way.
+  std::size_t works_ = 0;
+  // Of twins that are faulted because of their parent: what they were before, if not active.
+  boost::unordered_flat_map<std::uint32_t, lifecycle_state> before_fault_;
   boost::unordered_flat_map<std::uint32_t, restart_budget> root_budgets_;
 
   std::vector<std::unique_ptr<hierarchy_group>> groups_;

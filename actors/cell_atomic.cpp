@@ -128,13 +128,14 @@ result<transaction::plan> cell::rehearse(std::uint32_t index, wire::Update::Read
   for (auto key : draft_.removals())
     unset_property(row, key);
   std::optional<std::string> crash;
+  transaction::plan made;
   if (changed_ > 0 || row.lifecycle != lifecycle_state::active) {
     row.version += changed_;
     row.lifecycle = lifecycle_state::active;
     behavior_context context{*this, index, at, now};
-    crash = context.run_update(*behaviors_.find(index)->second, changes_begin);
+    crash = context.run_update(*behaviors_.find(index)->second.what, changes_begin);
+    made.effects = std::move(context.effects());
   }
-  transaction::plan made;
   made.source_time_us = source_time_us_;
   for (const auto& change : lane_.changes_from(changes_begin)) {
     const auto* content = row.find(change.key);
@@ -168,13 +169,18 @@ void cell::apply_plan(std::uint32_t index, transaction::plan& what, std::string_
   kept_.settle(row);
   bool awoken = row.lifecycle != lifecycle_state::active;
   row.lifecycle = lifecycle_state::active;
+  row.seen(seen_at(now));
   if (changed_ == 0 && !awoken) {
     ++counters_.updates_unchanged;
     return;
   }
   row.updated = at;
   row.version += changed_;
+  auto led_by = changed_ > 0 ? std::optional{last_dot(row)} : std::nullopt;
   conclude(index, changes_begin, awoken, now);
+  // A claim that was carried out for a supervisor: its behaviour may have ended.
+  if (row.has(twin_row::running))
+    take_effects(index, what.effects, led_by, now);
 }
 
 void cell::finish_atomic(const batch_ptr& of, const moment& now) {

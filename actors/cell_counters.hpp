@@ -16,6 +16,10 @@ struct cell_counters {
   std::uint64_t restarts = 0;
   std::uint64_t escalations = 0;
   std::uint64_t gave_up = 0;
+  std::uint64_t commands = 0;
+  std::uint64_t commands_failed = 0;
+  std::uint64_t ticks = 0;
+  std::uint64_t emitted = 0;
   std::uint64_t events = 0;
   std::uint64_t events_delivered = 0;
   std::uint64_t events_missed = 0;

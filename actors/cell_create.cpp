@@ -59,6 +59,8 @@ result<void> cell::admit(std::uint32_t group) const {
   const auto& g = *groups_[group];
   if (g.now == hierarchy_group::state::closing)
     return fail(errc::twin_not_found, "parent " + g.parent + " is being deleted");
+  if (g.above == hierarchy_group::parent_state::retired)
+    return fail(errc::illegal_state, "parent " + g.parent + " is retired");
   if (g.count >= world_.limits.children_max)
     return fail(errc::limit_reached, "limits.children_max: parent " + g.parent + " has "
                                          + std::to_string(g.count) + " children");
@@ -135,7 +137,13 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   if (group != twin_row::none)
     link_child(group, index);
   note(event_kind::created, index, now);
-  start_behavior(index, now);
+  if (type_at(*type).behaves != nullptr)
+    never_started_.insert(index);
+  watch_for_data(index, now);
+  if (group != twin_row::none)
+    join_group(index, now);
+  else
+    start_behavior(index, now);
   return {};
 }
 

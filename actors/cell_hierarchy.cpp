@@ -62,8 +62,14 @@ void cell::run_control(const frame& message, const moment& now) {
     return;
   case wire::Control::STOP:
     if (auto g = group(); g != twin_row::none)
-      group_stop(g, now);
+      group_stop(g);
     return;
+  case wire::Control::GIVE_UP:
+    if (auto g = group(); g != twin_row::none)
+      group_give_up(g, now);
+    return;
+  case wire::Control::RETIRE:
+    return group_retire(control, now);
   case wire::Control::MOVED:
     if (auto g = group(); g != twin_row::none)
       group_moved(g, control.getMoved());
@@ -124,6 +130,7 @@ void cell::answer_open(const frame& message) {
     write_rollups(opened, row);
     auto type = world_.symbols.text(row.layout->type());
     set_text(opened.initType(static_cast<unsigned>(type.size())), type);
+    opened.setFaulted(row.lifecycle == lifecycle_state::faulted);
   });
   world_.send(cell_id{control.getSender()}, std::move(answer));
 }
@@ -162,6 +169,8 @@ void cell::group_opened(wire::Control::Reader control, const moment& now) {
     g.path = text_of(opened.getPath());
     g.depth = opened.getDepth();
     g.policy = world_.supervision.of(text_of(opened.getType()));
+    if (opened.getFaulted())
+      g.above = hierarchy_group::parent_state::faulted;
     g.address = world_.addresses.make(self_, twin_row::none);
     ask_rollups(index, opened.getRollups());
   }
@@ -211,10 +220,17 @@ void cell::group_close(wire::Control::Reader control, const moment& now) {
 }
 
 void cell::orphan_children(std::uint32_t group, const moment& now) {
+  auto above = groups_[group]->above;
   while (groups_[group]->first != twin_row::none) {
     auto index = groups_[group]->first;
     unlink_child(index);
+    note(event_kind::moved, index, now);
     tell_moved(index);
+    // Nobody else is going to start it, or what is below one that rests.
+    bool stopped = above == hierarchy_group::parent_state::stopped
+                   || (above == hierarchy_group::parent_state::faulted && rests(row_at(index)));
+    if (stopped && row_at(index).lifecycle != lifecycle_state::faulted && !restart(index, now))
+      supervise_root(index, exit_kind::crash, now);
   }
   drop_group_if_empty(group, now);
 }
@@ -259,10 +275,47 @@ void cell::cascade_children(std::uint32_t group, const moment& now) {
     drop_group_if_empty(group, now);
 }
 
+/// The parent is about to be retired: all below are, the lowest first.
+void cell::group_retire(wire::Control::Reader control, const moment& now) {
+  auto i = group_of_parent_.find(std::string{text_of(control.getParent())});
+  if (i == group_of_parent_.end()) {
+    world_.send(cell_id{control.getSender()},
+                make_control(text_of(control.getParent()), self_, control.getOperation(),
+                             [](wire::Control::Builder c) { write_error(c.initClosed(), {}); }));
+    return;
+  }
+  auto group = i->second;
+  auto& g = *groups_[group];
+  g.above = hierarchy_group::parent_state::retired;
+  g.retiring_operation = control.getOperation();
+  g.retiring_cell = control.getSender();
+  g.retiring_children = 1; // This loop.
+  for (auto child = g.last; child != twin_row::none; child = row_at(child).previous) {
+    const auto& row = row_at(child);
+    if (row.has(twin_row::closing) || row.lifecycle == lifecycle_state::retired)
+      continue;
+    ++g.retiring_children;
+    if (retire({child, nullptr, 0, group, true, true}, child_policy::cascade, now))
+      --g.retiring_children;
+  }
+  retire_ended(group);
+}
+
+/// One of those that a group waits for is retired.
+void cell::retire_ended(std::uint32_t group) {
+  auto& g = *groups_[group];
+  if (--g.retiring_children > 0)
+    return;
+  auto operation = std::exchange(g.retiring_operation, std::nullopt);
+  world_.send(cell_id{g.retiring_cell},
+              make_control(g.parent, self_, *operation,
+                           [](wire::Control::Builder c) { write_error(c.initClosed(), {}); }));
+}
+
 void cell::drop_group_if_empty(std::uint32_t group, const moment&) {
   auto* g = groups_[group].get();
   if (g == nullptr || g->count > 0 || !g->parked.empty()
-      || g->now == hierarchy_group::state::opening)
+      || g->now == hierarchy_group::state::opening || g->retiring_operation)
     return;
   auto parent = g->parent;
   auto closing = g->closing_operation;

@@ -44,6 +44,11 @@ cell_inbox::pushed cell_inbox::push_control(work item) {
   return woken();
 }
 
+cell_inbox::pushed cell_inbox::wake() {
+  std::lock_guard guard{mutex_};
+  return woken();
+}
+
 void cell_inbox::take(std::vector<work>& control, std::vector<work>* data) {
   std::lock_guard guard{mutex_};
   control.swap(control_);

@@ -31,6 +31,8 @@ struct addressed_message {
   reply_function reply;
   /// Whom it was sent to: the row may hold another twin by now. Null: whoever is there.
   const twin_address* to = nullptr;
+  /// When it came in, `moment::steady_ns`; 0: not known.
+  std::int64_t submitted_ns = 0;
 };
 
 /// An exit signal that was sent to one twin's own address.
@@ -87,6 +89,9 @@ public:
 
   /// What must overtake the data. Never refused: there is at most one for each watcher of a twin.
   [[nodiscard]] pushed push_control(work item);
+
+  /// For a turn although nothing waits.
+  [[nodiscard]] pushed wake();
 
   /// Swaps all waiting control items into the empty `control`, and, if `data` is not null, all
   /// waiting data items into the empty `data`.

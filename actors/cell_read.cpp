@@ -68,7 +68,7 @@ row_list& cell::rows_of(type_id type) {
 
 bool cell::has_behavior(type_id type) const {
   auto entry = type_entries_.find(static_cast<std::uint32_t>(type));
-  return entry != type_entries_.end() && entry->second.factory != nullptr;
+  return entry != type_entries_.end() && entry->second.behaves != nullptr;
 }
 
 std::optional<std::uint32_t> cell::row_of(std::string_view id) const {

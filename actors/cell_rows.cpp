@@ -55,25 +55,36 @@ cell::type_entry& cell::type_at(type_id type) {
     kept_.learn(type, world_.symbols.text(type));
     auto behaves = world_.behaviors.find(std::string{world_.symbols.text(type)});
     if (behaves != world_.behaviors.end())
-      i->second.factory = &behaves->second;
+      i->second.behaves = &behaves->second;
+    if (const auto* model = world_.models.find(world_.symbols.text(type)))
+      i->second.stale_after_ns = model->stale_after_us * 1'000;
   }
   return i->second;
 }
 
 void cell::list_row(std::uint32_t index) {
   auto& row = row_at(index);
-  auto& rows = type_at(row.layout->type()).rows;
-  row.type_place = rows.add(index);
+  auto& type = type_at(row.layout->type());
+  row.type_place = type.rows.add(index);
+  if (type.stale_after_ns != 0)
+    type.data_timers.push_back(timing_wheel::timer::none);
   kept_.add(row, index);
 }
 
 void cell::unlist_row(std::uint32_t index) {
   auto& row = row_at(index);
   kept_.remove(row, index);
-  type_at(row.layout->type())
-      .rows.remove(row.type_place, [this](std::uint32_t moved, std::uint32_t place) {
-        row_at(moved).type_place = place;
-      });
+  auto& type = type_at(row.layout->type());
+  auto& timers = type.data_timers;
+  if (type.stale_after_ns != 0 && timers[row.type_place] != timing_wheel::timer::none)
+    timers_.cancel(timers[row.type_place]);
+  type.rows.remove(row.type_place, [&](std::uint32_t moved, std::uint32_t place) {
+    if (type.stale_after_ns != 0)
+      timers[place] = timers[row_at(moved).type_place];
+    row_at(moved).type_place = place;
+  });
+  if (type.stale_after_ns != 0)
+    timers.pop_back();
 }
 
 /// Of a row that is listed.

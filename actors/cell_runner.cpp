@@ -43,6 +43,20 @@ void cell_runner::push_control(work item) {
     schedule_();
 }
 
+void cell_runner::wake() {
+  if (inbox_.wake() == cell_inbox::pushed::wake)
+    schedule_();
+}
+
+void cell_runner::tell_due() {
+  if (!on_due_)
+    return;
+  auto due = cell_.next_due();
+  if (due || told_due_)
+    on_due_(due);
+  told_due_ = due.has_value();
+}
+
 namespace {
 
 // Tells whoever waits for `item` that it threw. @returns whether there is more of it to run.
@@ -161,6 +175,9 @@ bool cell_runner::turn() {
     run_one(item);
   run_resumed();
   control_.clear();
+  bool fired = true;
+  static_cast<void>(contain([&] { fired = cell_.run_timers(now_); }));
+  run_resumed();
   for (std::size_t entries = 0; done_ < taken_.size() && entries < turn_entries_max_;) {
     fetch_ahead();
     // Counted before it is run: one that throws is not run again.
@@ -170,7 +187,9 @@ bool cell_runner::turn() {
   read_clock();
   flush();
   static_cast<void>(contain([&] { cell_.send_rollups(); }));
-  return done_ < taken_.size() || !inbox_.rest();
+  tell_due();
+  // Timers that are left need no push to go on.
+  return !fired || done_ < taken_.size() || !inbox_.rest();
 }
 
 } // namespace gemel

@@ -4,7 +4,9 @@
 #include "actors/cell_inbox.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -23,18 +25,28 @@ public:
     /// Told of every exception that came out of the cell, in its turn; must not throw. May be
     /// empty.
     std::function<void(cell_id, std::string_view what)> on_fault{};
+    /// Told at the end of turns when the cell needs a turn although nothing is pushed, by `wake` at
+    /// this `moment::steady_ns`; empty: no more. In its turn; may be empty.
+    std::function<void(std::optional<std::int64_t> due_ns)> on_due{};
   };
 
   cell_runner(cell_id self, const cell_environment& world, const options& limits,
               const clock_port& clock, std::function<void()> schedule)
       : inbox_{limits.inbox}, cell_{self, world}, clock_{clock},
-        turn_entries_max_{limits.turn_entries_max}, on_fault_{limits.on_fault}, schedule_{std::move(
-                                                                                    schedule)} {}
+        turn_entries_max_{limits.turn_entries_max}, on_fault_{limits.on_fault},
+        on_due_{limits.on_due}, schedule_{std::move(schedule)} {}
 
   /// False: the data queue is full, nothing was queued.
   [[nodiscard]] bool push_data(work item);
   void push_ordered(work item);
   void push_control(work item);
+
+  /// Has it take a turn although nothing was pushed; any thread.
+  void wake();
+
+  /// When a turn is needed although nothing is pushed, `moment::steady_ns`; only for the thread
+  /// whose turn it is.
+  std::optional<std::int64_t> next_due() const { return cell_.next_due(); }
 
   /// Runs what waits, control first, up to the bound of one turn. An exception in it, always a bug,
   /// is counted, and answered where somebody waits; what follows runs on.
@@ -62,6 +74,7 @@ private:
   template <class Action>
   error contain(Action&& action);
   std::size_t run_resumed();
+  void tell_due();
 
   cell_inbox inbox_;
   cell cell_;
@@ -69,6 +82,8 @@ private:
   std::size_t turn_entries_max_;
   std::function<void(cell_id, std::string_view)> on_fault_;
   std::atomic<std::uint64_t> faults_{0};
+  std::function<void(std::optional<std::int64_t>)> on_due_;
+  bool told_due_ = false;
   std::function<void()> schedule_;
   moment now_;
   std::size_t entries_since_ = 0;

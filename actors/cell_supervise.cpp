@@ -38,8 +38,8 @@ void cell::start_behavior(std::uint32_t index, const moment& now) {
 
 bool cell::try_start(std::uint32_t index, const moment& now, std::string& why) {
   auto& row = row_at(index);
-  auto* factory = type_at(row.layout->type()).factory;
-  if (factory == nullptr)
+  const auto* type = type_at(row.layout->type()).behaves;
+  if (type == nullptr)
     return true;
   reclaim(index, now);
   save(row);
@@ -50,32 +50,49 @@ bool cell::try_start(std::uint32_t index, const moment& now, std::string& why) {
   auto at = clock_.tick(now.unix_us / 1'000);
   behavior_context context{*this, index, at, now};
   std::unique_ptr<behavior> made;
-  if (auto crash = context.run_start(*factory, made)) {
+  bool is_new = never_started_.contains(index);
+  if (auto crash = context.run_start(type->make, is_new, made)) {
     restore(row);
     lane_.drop_from(changes_begin);
     why = *crash;
     return false;
   }
   row.set(twin_row::running);
-  behaviors_[index] = std::move(made);
+  row.set(twin_row::stopped, false);
+  never_started_.erase(index);
+  behaviors_[index] = {std::move(made), ++last_instance_};
+  std::optional<dot> led_by;
   if (changed_ > 0) {
     row.updated = at;
     counters_.properties_changed += changed_;
+    led_by = last_dot(row);
     note_update(index, changes_begin, 0, now);
   }
+  take_effects(index, context.effects(), led_by, now);
   return true;
 }
 
-void cell::stop_behavior(std::uint32_t index) {
+/// @param why what commands are answered that wait for an answer of it.
+void cell::stop_behavior(std::uint32_t index, const std::string& why) {
   row_at(index).set(twin_row::running, false);
-  behaviors_.erase(index);
+  auto running = behaviors_.find(index);
+  if (running == behaviors_.end())
+    return;
+  auto ended = std::move(running->second);
+  behaviors_.erase(running);
+  if (auto ticks = ticks_.find(index); ticks != ticks_.end()) {
+    if (ticks->second.timer != timing_wheel::timer::none)
+      timers_.cancel(ticks->second.timer);
+    ticks_.erase(ticks);
+  }
+  drop_commands(ended.instance, row_at(index).id.str() + ": " + why);
 }
 
 /// The twin ended by an exception. Its state is as before the message already.
 void cell::crashed(std::uint32_t index, exit_kind how, const std::string& why, const moment& now) {
   ++counters_.crashes;
   note(event_kind::crashed, index, now, why);
-  stop_behavior(index);
+  stop_behavior(index, "its behaviour crashed before it answered: " + why);
   supervise(index, how, now);
 }
 
@@ -137,11 +154,13 @@ bool cell::supervise_child(std::uint32_t index, exit_kind how, const moment& now
 
 /// More restarts than the policy allows: the children end, and the parent's own supervisor decides.
 void cell::escalate(std::uint32_t group, const moment& now) {
-  group_stop(group, now);
   auto& g = *groups_[group];
   g.budget.reset();
-  if (auto where = world_.directory.find(g.parent))
-    world_.send(where->cell, group_failed(g));
+  auto where = world_.directory.find(g.parent);
+  if (!where)
+    return group_give_up(group, now); // The parent is going; nobody is there to decide.
+  group_stop(group);
+  world_.send(where->cell, group_failed(g));
 }
 
 /// Whether its behaviour is not to run, whatever becomes of its siblings and children.
@@ -163,8 +182,10 @@ bool cell::restart(std::uint32_t index, const moment& now) {
   }
   auto& row = row_at(index);
   if (row.lifecycle == lifecycle_state::faulted) {
-    row.lifecycle = lifecycle_state::active;
-    note(event_kind::lifecycle, index, now);
+    auto before = before_fault_.find(index);
+    auto to = before != before_fault_.end() ? before->second : lifecycle_state::active;
+    before_fault_.erase(index);
+    set_lifecycle(index, to, now);
   }
   tell_group(index, [](wire::Control::Builder c) { c.setRestart(); });
   return true;
@@ -176,34 +197,82 @@ void cell::give_up(std::uint32_t index, const moment& now) {
   stop_behavior(index);
   if (auto to = next(row.lifecycle, lifecycle_trigger::give_up);
       to && row.lifecycle != lifecycle_state::faulted) {
-    row.lifecycle = *to;
     ++counters_.gave_up;
-    note(event_kind::lifecycle, index, now);
+    set_lifecycle(index, *to, now);
   }
-  tell_group(index, [](wire::Control::Builder c) { c.setStop(); });
+  tell_group(index, [](wire::Control::Builder c) { c.setGiveUp(); });
 }
 
 /// The parent was restarted: its children end, the last one first, and start anew, the first one
 /// first.
 void cell::group_restart(std::uint32_t group, const moment& now) {
-  groups_[group]->budget.reset();
+  auto& g = *groups_[group];
+  g.budget.reset();
+  if (g.above == hierarchy_group::parent_state::retired)
+    return;
+  g.above = hierarchy_group::parent_state::runs;
   std::vector<std::uint32_t> children;
-  for (auto i = groups_[group]->first; i != twin_row::none; i = row_at(i).next)
+  for (auto i = g.first; i != twin_row::none; i = row_at(i).next)
     children.push_back(i);
   std::for_each(children.rbegin(), children.rend(), [this](auto child) { stop_behavior(child); });
   for (auto child : children) {
     // One that started badly may have had its later siblings started with it.
-    if (rests(row_at(child)) || row_at(child).has(twin_row::running))
+    if (row_at(child).has(twin_row::running))
       continue;
     if (!restart(child, now) && !supervise_child(child, exit_kind::crash, now))
       return;
   }
 }
 
-/// The parent was stopped or given up: so are its children, the last one first.
-void cell::group_stop(std::uint32_t group, const moment& now) {
-  for (auto i = groups_[group]->last; i != twin_row::none; i = row_at(i).previous)
+/// The parent was stopped, to be started again: so are its children, the last one first. They stay
+/// in the state that they are in.
+void cell::group_stop(std::uint32_t group) {
+  auto& g = *groups_[group];
+  if (g.above == hierarchy_group::parent_state::runs)
+    g.above = hierarchy_group::parent_state::stopped;
+  for (auto i = g.last; i != twin_row::none; i = row_at(i).previous) {
+    // Also those that were to be started when this came.
+    const auto& row = row_at(i);
+    if (!rests(row) && row.lifecycle != lifecycle_state::faulted
+        && type_at(row.layout->type()).behaves != nullptr)
+      row_at(i).set(twin_row::stopped);
+    stop_behavior(i);
+    tell_group(i, [](wire::Control::Builder c) { c.setStop(); });
+  }
+}
+
+/// The parent was given up: so are its children, the last one first. What they were comes back with
+/// it.
+void cell::group_give_up(std::uint32_t group, const moment& now) {
+  auto& g = *groups_[group];
+  if (g.above == hierarchy_group::parent_state::retired)
+    return;
+  g.above = hierarchy_group::parent_state::faulted;
+  for (auto i = g.last; i != twin_row::none; i = row_at(i).previous) {
+    const auto& row = row_at(i);
+    if (rests(row)) {
+      tell_group(i, [](wire::Control::Builder c) { c.setGiveUp(); });
+      continue;
+    }
+    if (row.lifecycle != lifecycle_state::active && row.lifecycle != lifecycle_state::faulted)
+      before_fault_[i] = row.lifecycle;
     give_up(i, now);
+  }
+}
+
+/// A twin came into its group: its behaviour starts, unless the parent's does not run.
+void cell::join_group(std::uint32_t index, const moment& now) {
+  switch (groups_[row_at(index).group]->above) {
+  case hierarchy_group::parent_state::runs:
+    return start_behavior(index, now);
+  case hierarchy_group::parent_state::faulted:
+    if (!rests(row_at(index)) && row_at(index).lifecycle != lifecycle_state::active)
+      before_fault_[index] = row_at(index).lifecycle;
+    return give_up(index, now);
+  case hierarchy_group::parent_state::stopped:
+  case hierarchy_group::parent_state::retired:
+    return;
+  }
 }
 
 } // namespace gemel

@@ -183,8 +183,8 @@ result<void> cell::check_models(type_id type) {
 }
 
 result<void> cell::check_update(const twin_row& row, wire::Update::Reader update) {
-  if (row.has(twin_row::closing))
-    return fail(errc::twin_not_found, row.id.str() + " is being deleted");
+  if (row.has(twin_row::closing) || row.has(twin_row::stopped))
+    return tl::unexpected<error>(is_going(row));
   if (!accepts_updates(row.lifecycle)) {
     auto refused = next(row.lifecycle, lifecycle_trigger::data_seen);
     return fail(errc::illegal_state, row.id.str() + ": " + refused.error().context);
@@ -288,7 +288,7 @@ result<void> cell::take_more(const twin_row& row, wire::MoreOfUpdate::Reader mor
 
 result<void> cell::change(std::uint32_t index, wire::Update::Reader update, const moment& now) {
   auto& row = row_at(index);
-  auto* behaves = row.has(twin_row::running) ? behaviors_.find(index)->second.get() : nullptr;
+  auto* behaves = row.has(twin_row::running) ? behaviors_.find(index)->second.what.get() : nullptr;
   auto changes_begin = lane_.mark();
   keep_changes_ = behaves != nullptr || lane_.wanted(subject(index));
   changed_ = 0;
@@ -302,6 +302,7 @@ result<void> cell::change(std::uint32_t index, wire::Update::Reader update, cons
     unset_property(row, key);
   bool awoken = row.lifecycle != lifecycle_state::active;
   row.lifecycle = lifecycle_state::active;
+  row.seen(seen_at(now));
   if (changed_ == 0 && !awoken) {
     ++counters_.updates_unchanged;
     return {};
@@ -316,6 +317,10 @@ result<void> cell::change(std::uint32_t index, wire::Update::Reader update, cons
       crashed(index, exit_kind::crash, *crash, now);
       return fail(errc::twin_crashed, row_at(index).id.str() + ": " + *crash);
     }
+    auto led_by = changed_ > 0 ? std::optional{last_dot(row)} : std::nullopt;
+    conclude(index, changes_begin, awoken, now);
+    take_effects(index, context.effects(), led_by, now);
+    return {};
   }
   conclude(index, changes_begin, awoken, now);
   return {};
@@ -330,8 +335,10 @@ void cell::conclude(std::uint32_t index, std::uint32_t changes_begin, bool awoke
     note_update(index, changes_begin, source_time_us_, now);
   else if (changed_ > 0)
     ++counters_.events;
-  if (awoken)
+  if (awoken) {
     note(event_kind::lifecycle, index, now);
+    watch_for_data(index, now);
+  }
 }
 
 dot cell::next_dot(const twin_row& row) {
@@ -440,8 +447,15 @@ std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
     reply(make_page_reply(page));
     return 1;
   }
+  if (content.isCommand()) {
+    run_command(index, message, now);
+    return 1;
+  }
+  if (content.isEmit())
+    return run_addressed_emit(message, now);
   if (!content.isUpdate()) {
-    reply(make_error_reply({errc::unsupported, "a twin's own address takes updates and gets"}));
+    reply(make_error_reply(
+        {errc::unsupported, "a twin's own address takes updates, commands, events and gets"}));
     return 1;
   }
   auto batch = content.getUpdate();

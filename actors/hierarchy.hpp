@@ -30,7 +30,19 @@ struct hierarchy_group {
     route where;
   };
 
+  /// What the parent does, as far as its children's behaviours depend on it.
+  enum class parent_state : std::uint8_t {
+    runs,
+    /// Its supervisor stopped it, to start it again or to give it up.
+    stopped,
+    /// Given up: the children are faulted too, but for those that are suspended.
+    faulted,
+    /// So are the children.
+    retired,
+  };
+
   std::string parent;
+  parent_state above = parent_state::runs;
   /// The parent's path, such as `/hall-3/line-1`.
   std::string path;
   /// The parent's depth; a root has 1.
@@ -52,6 +64,11 @@ struct hierarchy_group {
   std::uint16_t closing_cell = 0;
   /// The delete takes the children along.
   bool cascading = false;
+  /// Of a retirement of the parent with all below in progress: who waits for its end, and children
+  /// that are not retired yet.
+  std::optional<std::uint64_t> retiring_operation;
+  std::uint16_t retiring_cell = 0;
+  std::uint32_t retiring_children = 0;
 };
 
 } // namespace gemel

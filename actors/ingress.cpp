@@ -240,6 +240,10 @@ void ingress::submit(const frame& request, reply_function reply) {
     return by_ids(request, message.getRemove().getIds(), with_outcome());
   case wire::Message::LIFECYCLE:
     return by_ids(request, message.getLifecycle().getIds(), with_outcome());
+  case wire::Message::COMMAND:
+    return command(request, reply);
+  case wire::Message::EMIT:
+    return emit(request, with_outcome());
   case wire::Message::GET:
     return get(request, reply);
   case wire::Message::QUERY:

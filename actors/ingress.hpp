@@ -49,6 +49,14 @@ public:
   /// A frame of twins to make.
   void create(const frame& request, batch::done_function done);
 
+  /// Events that twins emit on each other: nobody waits, what cannot be delivered is counted.
+  void emit_unasked(const frame& request);
+
+  /// Events of `emit_unasked` that were dropped: no such twin, or too much waited for it.
+  std::uint64_t sends_dropped() const noexcept {
+    return sends_dropped_.load(std::memory_order_relaxed);
+  }
+
   /// Asks for events. @param deliver takes them from any cell's thread and must not block. The
   /// reply comes when every event from then on is seen.
   void subscribe(const frame& request, std::function<void(frame)> deliver,
@@ -90,6 +98,8 @@ private:
   void push_grouped(const batch_ptr& of, std::vector<target>& targets);
   void push_parts(const batch_ptr& of, const std::vector<target>& sorted);
   void push_part(const batch_ptr& of, std::uint16_t cell, std::uint32_t begin, std::uint32_t end);
+  void command(const frame& request, const reply_function& reply);
+  void emit(const frame& request, batch::done_function done);
   void by_ids(const frame& request, capnp::List<capnp::Text>::Reader ids,
               batch::done_function done);
   result<placed> place(wire::Create::Reader made, std::string_view id,
@@ -131,6 +141,7 @@ private:
   std::vector<cell_runner*> cells_;
   std::atomic<std::uint64_t> ids_made_{0};
   std::atomic<std::uint64_t> creates_{0};
+  std::atomic<std::uint64_t> sends_dropped_{0};
   // Atomic batches so far, and those over several cells that took effect.
   std::atomic<std::uint64_t> transactions_{0};
   std::atomic<std::uint64_t> commits_{0};

@@ -39,6 +39,19 @@ void lane::note_update(const lane_subject& of, const event_origin& from,
   put(std::move(happened), of);
 }
 
+void lane::note_emitted(const lane_subject& of, const event_origin& from,
+                        std::uint32_t changes_begin, const moment& now, std::string name) {
+  ++world_.counters.events;
+  if (!wanted(of)) {
+    changes_.resize(changes_begin);
+    return;
+  }
+  auto happened = event_of(event_kind::emitted, of, from, now);
+  happened.changes_begin = changes_begin;
+  happened.detail = std::move(name);
+  put(std::move(happened), of);
+}
+
 lane::event lane::event_of(event_kind kind, const lane_subject& of, const event_origin& from,
                            const moment& now) const {
   return {.kind = kind,
@@ -180,7 +193,9 @@ frame lane::build_events(const reader& r, std::size_t from, std::size_t to) {
     one.setTimeUs(e.time_us);
     one.setSourceTimeUs(e.source_time_us);
     one.setLifecycle(static_cast<std::uint8_t>(e.lifecycle));
-    if (!e.detail.empty())
+    if (e.kind == event_kind::emitted)
+      set_text(one.initName(static_cast<unsigned>(e.detail.size())), e.detail);
+    else if (!e.detail.empty())
       set_text(one.initDetail(static_cast<unsigned>(e.detail.size())), e.detail);
     one.setShard(e.shard);
     one.setDot(static_cast<std::uint64_t>(e.write));

@@ -93,6 +93,10 @@ public:
   void note_update(const lane_subject& of, const event_origin& from, std::uint32_t changes_begin,
                    const moment& now);
 
+  /// The same of an emitted event, whose payload was put from `changes_begin` on, as new values.
+  void note_emitted(const lane_subject& of, const event_origin& from, std::uint32_t changes_begin,
+                    const moment& now, std::string name);
+
   /// Gives the events to the subscribers that they are for.
   void flush();
 
@@ -122,6 +126,7 @@ private:
     lifecycle_state lifecycle;
     std::uint32_t changes_begin;
     std::uint32_t changes_end;
+    // Of a crash what was thrown; of an emitted event its name.
     std::string detail;
     std::uint16_t shard;
     dot write;

@@ -41,6 +41,16 @@ public:
   virtual void end(twin_address* address) noexcept = 0;
 };
 
+/// Does long work on threads that run no cell. Any thread may ask.
+class work_port {
+public:
+  virtual ~work_port() = default;
+
+  /// Has `work`, which does not throw, done soon. @returns false if too much waits already; it will
+  /// not be done then.
+  [[nodiscard]] virtual bool submit(std::function<void()> work) = 0;
+};
+
 /// Answers one request; called at most once, from the thread of any cell.
 using reply_function = std::function<void(frame)>;
 

@@ -9,6 +9,8 @@
 ///     TWIN      one twin's address (twin_actor.hpp). A true CAF actor without a mailbox: what is
 ///               sent to it is queued in its CELL and run in that cell's turn.
 ///                 (frame update)            -> (frame reply.outcome)
+///                 (frame command)           -> (frame reply.result)
+///                 (frame emit)              -> (frame reply.outcome)
 ///                 (frame get)               -> (frame reply.page)
 ///                 exit_msg                  the twin's behaviour ends; its supervisor decides
 ///               Anybody may monitor it or link to it; they hear when the twin is deleted, not

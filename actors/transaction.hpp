@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/behavior_effects.hpp"
 #include "actors/held_rows.hpp"
 #include "messages/error.hpp"
 #include "messages/frame.hpp"
@@ -38,6 +39,8 @@ public:
     };
     std::vector<change> changes;
     std::int64_t source_time_us = 0;
+    /// What the twin's behaviour wants done besides.
+    behavior_effects effects{};
   };
 
   /// One cell's part of the batch: the routes from `begin` to before `end`.

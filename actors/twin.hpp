@@ -40,6 +40,10 @@ struct twin_row {
     held = 64,
     /// Source times lie behind its slots, see slots.hpp.
     timed = 128,
+    /// With `closing`: it is to be retired, not deleted.
+    retiring = 1'024,
+    /// Its supervisor stopped its behaviour and is going to start it again: writes are `twin_busy`.
+    stopped = 2'048,
   };
 
   compact_id id;
@@ -59,8 +63,18 @@ struct twin_row {
   std::uint32_t type_place = 0;
   std::uint16_t shard = 0;
   lifecycle_state lifecycle = lifecycle_state::provisioned;
+  // In the bytes that are left over.
+  std::uint8_t seen_high = 0;
   std::uint16_t flags = 0;
+  std::uint16_t seen_low = 0;
 
+  /// When data last came, in units of 2^28 ns (0.27 s) of `moment::steady_ns`, modulo 2^24: it goes
+  /// round in 52 days.
+  std::uint32_t seen() const noexcept { return std::uint32_t{seen_high} << 16 | seen_low; }
+  void seen(std::uint32_t at) noexcept {
+    seen_high = static_cast<std::uint8_t>(at >> 16);
+    seen_low = static_cast<std::uint16_t>(at);
+  }
   bool has(flag f) const noexcept { return (flags & f) != 0; }
   void set(flag f, bool on = true) noexcept {
     flags = static_cast<std::uint16_t>(on ? flags | f : flags & ~f);

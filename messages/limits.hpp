@@ -74,4 +74,15 @@ inline constexpr std::size_t subscriber_backlog_max = 65'536;
 /// Sessions (linked programs) of one node.
 inline constexpr std::size_t sessions_max = 10'000;
 
+/// What a behaviour may do in one call besides changing its twin: events, messages, work.
+inline constexpr std::size_t behavior_effects_max = 4'096;
+/// Commands of one cell's twins that wait for a later answer; beyond it `overloaded`.
+inline constexpr std::size_t deferred_commands_max = 65'536;
+/// Pieces of long work of one cell's twins that wait or are being done.
+inline constexpr std::size_t cell_works_max = 4'096;
+/// The longest that a command may wait for its answer.
+inline constexpr std::chrono::milliseconds command_timeout_max = std::chrono::minutes{10};
+/// Timers of one cell that fire in one turn before other cells get theirs.
+inline constexpr std::size_t timers_per_turn_max = 1'024;
+
 } // namespace gemel::limits

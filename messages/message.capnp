@@ -503,9 +503,14 @@ struct Control {
     restart @9 :Void;
     # The parent was restarted: its children start anew.
     stop @10 :Void;
-    # The parent was stopped by its supervisor: its children are faulted.
+    # The parent was stopped by its supervisor, which starts it again or gives it up: its children
+    # stop, in the state that they are in.
     moved @11 :Opened;
     # The parent has another place in the tree now: path, depth and roll-ups. No error, no type.
+    giveUp @12 :Void;
+    # Supervision gave the parent up: its children are faulted.
+    retire @13 :Void;
+    # The parent is about to be retired with all below; answered by `closed`.
   }
 }
 
@@ -520,4 +525,6 @@ struct Opened {
   # The parent's type, which chooses the supervision policy.
   rollups @4 :List(UInt32);
   # Numbers of the keys that the group is to keep roll-ups of, for its parent and all above it.
+  faulted @5 :Bool;
+  # The parent is faulted, so its children are.
 }

@@ -2,9 +2,11 @@
 
 #include "actors/session_actor.hpp"
 #include "actors/twin_actor.hpp"
+#include "runtime/adapters/cell_alarms.hpp"
 #include "runtime/adapters/cell_workers.hpp"
 #include "runtime/adapters/machine.hpp"
 #include "runtime/adapters/system_clock.hpp"
+#include "runtime/adapters/work_threads.hpp"
 #include "runtime/caf_access.hpp"
 #include "runtime/version.hpp"
 
@@ -93,6 +95,7 @@ struct node::parts {
   std::uint32_t cell_count;
   std::uint64_t seed;
   system_clock_port clock;
+  work_threads works;
   gemel::symbols symbols;
   gemel::directory directory;
   supervision_table supervision;
@@ -105,6 +108,7 @@ struct node::parts {
   cell_environment world;
   std::vector<std::unique_ptr<cell_runner>> runners;
   std::unique_ptr<cell_workers> threads;
+  std::unique_ptr<cell_alarms> alarms;
   std::unique_ptr<ingress> in;
   std::unique_ptr<door_context> doors;
   caf::actor door;
@@ -154,7 +158,13 @@ node::parts::parts(node_options wanted, model_table known)
                               [this](cell_id to, auto job) {
                                 runners[static_cast<std::size_t>(to)]->push_control(
                                     cell_job{std::move(job)});
-                              }} {
+                              },
+                              [this](cell_id to, work item) {
+                                runners[static_cast<std::size_t>(to)]->push_ordered(
+                                    std::move(item));
+                              },
+                              [this](const frame& events) { in->emit_unasked(events); },
+                              &works} {
 }
 
 void node::parts::start_cells() {
@@ -163,7 +173,9 @@ void node::parts::start_cells() {
   limits.on_fault = log_fault;
   threads = std::make_unique<cell_workers>(workers, cell_count);
   std::vector<cell_runner*> cells;
+  alarms = std::make_unique<cell_alarms>(clock, cell_count);
   for (std::uint32_t i = 0; i < cell_count; ++i) {
+    limits.on_due = [this, i](std::optional<std::int64_t> due) { alarms->set(i, due); };
     runners.push_back(std::make_unique<cell_runner>(cell_id{static_cast<std::uint16_t>(i)}, world,
                                                     limits, clock,
                                                     [this, i] { threads->schedule(i); }));
@@ -171,6 +183,7 @@ void node::parts::start_cells() {
     threads->attach(i, *runners.back());
   }
   twins.cells = cells;
+  alarms->start(cells);
   auto doors_options = ingress_options(options.config, cell_count, seed);
   doors_options.models = &models;
   doors_options.aliases = &aliases;
@@ -211,6 +224,10 @@ void node::parts::add_stats(stats_record& stats) {
   add("gemel_sessions", static_cast<double>(doors->sessions.load()), "Linked programs");
   add("gemel_messages_dropped_total", static_cast<double>(twins.dropped.load()),
       "Messages to twins' own addresses that no queue had room for and nobody waited for");
+  add("gemel_sends_dropped_total", static_cast<double>(in->sends_dropped()),
+      "Events from twin to twin that found no twin, or no room");
+  add("gemel_works_waiting", static_cast<double>(works.waiting()),
+      "Pieces of long work of behaviours that wait for a thread");
   add("gemel_directory_bytes", static_cast<double>(directory.memory_bytes()),
       "Memory of the directory of twins");
   add("gemel_keys", static_cast<double>(symbols.keys.size()), "Different property keys");
@@ -222,6 +239,10 @@ void node::parts::add_stats(stats_record& stats) {
 void node::parts::stop() {
   if (stopping.exchange(true))
     return;
+  for (auto& runner : runners)
+    runner->push_ordered(cell_job{[](cell& c, const moment&) {
+      c.end_commands({errc::stopping, "the node is stopping"});
+    }});
   for (auto& counter : under_way)
     for (auto left = counter.open.load(); left != 0; left = counter.open.load())
       counter.open.wait(left);
@@ -240,8 +261,10 @@ void node::parts::stop() {
   for (const auto& one : ending)
     caf::anon_send(one, close_atom::value);
   waiting->wait_for(ending);
+  alarms->stop();
   threads->stop();
   door = nullptr;
+  works.stop();
   // Gives the twins' addresses back while the actor system still stands.
   runners.clear();
 }

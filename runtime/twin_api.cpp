@@ -129,6 +129,24 @@ result<void> twin_api::move(std::string_view id, lifecycle_trigger trigger) {
       expect_outcome(ask(make_lifecycle(std::span{&text, 1}, static_cast<std::uint8_t>(trigger)))));
 }
 
+result<void> twin_api::retire(std::string_view id, child_policy children) {
+  std::string one{id};
+  auto trigger = static_cast<std::uint8_t>(lifecycle_trigger::retire);
+  return nothing(expect_outcome(ask(make_lifecycle({&one, 1}, trigger, children))));
+}
+
+result<value> twin_api::command(const twin_command& asked) {
+  return expect_result(ask(make_command(asked)));
+}
+
+result<void> twin_api::emit(const twin_emit& happened, std::string_view cause) {
+  return nothing(emit(std::span{&happened, 1}, cause));
+}
+
+result<outcome> twin_api::emit(std::span<const twin_emit> events, std::string_view cause) {
+  return expect_outcome(ask(make_emit(events, cause)));
+}
+
 result<stats_record> twin_api::stats() {
   return expect_stats(ask(make_stats_request()));
 }

@@ -85,8 +85,25 @@ public:
   /// Deletes a twin. @returns errc::twin_not_found, has_children.
   result<void> remove(std::string_view id, child_policy children = child_policy::refuse);
 
-  /// Moves a twin along the lifecycle table. @returns errc::illegal_state, twin_not_found.
+  /// Moves a twin along the lifecycle table. @returns errc::illegal_state, twin_not_found; of
+  /// `retire` errc::has_children too.
   result<void> move(std::string_view id, lifecycle_trigger trigger);
+
+  /// Takes a twin out of use for good; with `cascade` all below it too, with `orphan` its children
+  /// become roots first. @returns errc::has_children, illegal_state, twin_not_found.
+  result<void> retire(std::string_view id, child_policy children = child_policy::refuse);
+
+  /// Asks a twin's behaviour to do something. @returns its answer; errc::unknown_command with those
+  /// it has, command_failed with its words, twin_crashed, timed_out (see `twin_command`),
+  /// illegal_state when its behaviour does not run, twin_not_found, overloaded.
+  result<value> command(const twin_command& asked);
+
+  /// Has something happen to a twin that changes no property: subscribers see an event of kind
+  /// `emitted`, its behaviour's `on_event` is called. @returns errc::twin_not_found, illegal_state
+  /// (it is retired), twin_crashed, bad_name, bad_value.
+  result<void> emit(const twin_emit& happened, std::string_view cause = {});
+  /// The same with many twins, at most `limits::batch_entries_max`, each for itself.
+  result<outcome> emit(std::span<const twin_emit> events, std::string_view cause = {});
 
   result<stats_record> stats();
 

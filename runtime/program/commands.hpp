@@ -14,6 +14,9 @@ void add_twin_commands(CLI::App& twin, program_context& context);
 /// `twin update` alone.
 void add_update_command(CLI::App& twin, program_context& context);
 
+/// `twin` with `command emit retire`.
+void add_behave_commands(CLI::App& twin, program_context& context);
+
 /// `twin list`.
 void add_list_command(CLI::App& twin, program_context& context);
 

@@ -136,6 +136,12 @@ std::string event_json(const twin_event& event) {
       .add("time", value{time_text(event.time_us)});
   if (event.source_time_us != 0)
     made.add("source_time", value{time_text(event.source_time_us)});
+  if (event.kind == event_kind::emitted) {
+    json_object payload;
+    for (const auto& one : event.changes)
+      payload.add(one.key, one.new_value);
+    return made.add("name", value{event.name}).add_json("payload", payload.text()).text();
+  }
   made.add_json("changes", changes_json(event.changes));
   if (!event.detail.empty())
     made.add("detail", value{event.detail});

@@ -42,7 +42,8 @@ private:
 std::string twin_json(const twin_record& twin);
 
 /// An event: `event`, `id`, `type`, `parent`, `version`, `state`, `time`, `source_time` if it was
-/// given, `changes` as `{key: {"old": ..., "new": ...}}`, `detail` of a crash.
+/// given, `changes` as `{key: {"old": ..., "new": ...}}`, `detail` of a crash; of an emitted event
+/// `name` and `payload` in the place of `changes`.
 std::string event_json(const twin_event& event);
 
 /// `counters` (`name`, `value`, `help`) and `latencies` (`name`, `count`, `p50_ns`, `p99_ns`,

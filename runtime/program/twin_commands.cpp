@@ -245,6 +245,7 @@ void add_twin_commands(CLI::App& twin, program_context& context) {
   add_update_command(twin, context);
   add_delete_command(twin, context);
   add_move_command(twin, context);
+  add_behave_commands(twin, context);
 }
 
 } // namespace gemel

@@ -121,8 +121,14 @@ std::string event_text(const twin_event& event) {
                   printable(event.id), printable(event.type), event.version);
   if (event.kind == event_kind::lifecycle)
     made += fmt::format("  state: {}", to_string(event.lifecycle));
+  if (event.kind == event_kind::emitted)
+    made += "  " + printable(event.name);
   const auto* separator = "  ";
   for (const auto& change : event.changes) {
+    if (event.kind == event_kind::emitted) {
+      made += fmt::format(" {}={}", printable(change.key), value_text(change.new_value));
+      continue;
+    }
     made += fmt::format("{}{}: {} -> {}", separator, printable(change.key),
                         value_text(change.old_value), value_text(change.new_value));
     separator = ", ";

@@ -207,6 +207,34 @@ TEST_CASE("twins are changed in every way", "[integration][runtime][program]") {
   CHECK(stamps.find("stamps")->find("z")->find("write")->is_text());
 }
 
+TEST_CASE("events are emitted, commands refused and subtrees retired by the program",
+          "[integration][runtime][program]") {
+  running_node node;
+  node.tell({"twin", "create", "--id", "hall", "--type", "hall"});
+  node.tell({"twin", "create", "--id", "m1", "--type", "machine", "--parent", "hall", "n=1"});
+  CHECK(node.tell({"twin", "emit", "m1", "alarm", "level=2"}) == "emitted m1\n");
+  CHECK(node.tell_json({"twin", "emit", "m1", "alarm"}).find("emitted")->as_text() == "m1");
+  CHECK(node.tell({"twin", "get", "m1"}).find("level") == std::string::npos);
+  auto refuses = [&](const words& asked, int code, const char* why) {
+    auto what = node.ask(asked);
+    INFO(what.out << what.err);
+    CHECK(what.exit_code == code);
+    CHECK(has(what.err, why));
+  };
+  refuses({"twin", "command", "m1", "fly", "to=2"}, 1,
+          "gemel: unknown_command: 'fly': twins of type machine have no behaviour");
+  refuses({"twin", "command", "m2", "fly"}, 1, "gemel: twin_not_found: m2");
+  refuses({"twin", "command", "m1", "fly", "--timeout", "5"}, 2, "--timeout");
+  refuses({"twin", "command", "m1", "fly", "--timeout", "11m"}, 2, "it is 1ms to 10m");
+  refuses({"twin", "command", "m1", "fly", "x"}, 2, "x");
+  refuses({"twin", "emit", "m1", "alarm", "a=1", "a=2"}, 2, "a");
+  refuses({"twin", "retire", "hall"}, 1, "gemel: has_children: hall has 1 children");
+  refuses({"twin", "retire", "hall", "--children", "all"}, 2, "all");
+  CHECK(node.tell({"twin", "retire", "hall", "--children", "cascade"}) == "retired hall\n");
+  refuses({"twin", "emit", "m1", "alarm"}, 1, "gemel: illegal_state: m1 is retired");
+  refuses({"twin", "retire", "m1"}, 1, "possible from there: remove");
+}
+
 TEST_CASE("ids that are names of commands are ids", "[integration][runtime][program]") {
   running_node node;
   node.tell({"twin", "create", "--id", "list", "--type", "query"});
@@ -559,6 +587,7 @@ TEST_CASE("every command has help with examples", "[integration][runtime][progra
   for (const words& command :
        {words{"node"}, words{"check"}, words{"twin", "create"}, words{"twin", "get"},
         words{"twin", "update"}, words{"twin", "delete"}, words{"twin", "move"},
+        words{"twin", "command"}, words{"twin", "emit"}, words{"twin", "retire"},
         words{"twin", "list"}, words{"twin", "tree"}, words{"twin", "watch"}, words{"query"},
         words{"stats"}, words{"completion"}, words{}}) {
     auto asked = command;

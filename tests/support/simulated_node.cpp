@@ -46,7 +46,12 @@ simulated_node::simulated_node(options wanted)
              },
              [this](cell_id to, auto job) {
                runners_[static_cast<std::size_t>(to)]->push_control(cell_job{std::move(job)});
-             }} {
+             },
+             [this](cell_id to, work item) {
+               runners_[static_cast<std::size_t>(to)]->push_ordered(std::move(item));
+             },
+             [this](const frame& events) { ingress_->emit_unasked(events); },
+             &works_} {
   std::vector<cell_runner*> cells;
   for (std::size_t i = 0; i < options_.cells; ++i) {
     runners_.push_back(std::make_unique<cell_runner>(
@@ -62,7 +67,23 @@ simulated_node::simulated_node(options wanted)
   ingress_ = std::make_unique<ingress>(options_.doors, directory_, clock_, std::move(cells));
 }
 
+bool manual_works::step() {
+  if (waiting_.empty())
+    return false;
+  auto work = std::move(waiting_.front());
+  waiting_.pop_front();
+  work();
+  return true;
+}
+
+void simulated_node::wake_due() {
+  for (auto& runner : runners_)
+    if (auto due = runner->next_due(); due && *due <= clock_.now().steady_ns)
+      runner->wake();
+}
+
 bool simulated_node::step() {
+  wake_due();
   if (ready_.empty())
     return false;
   std::swap(ready_[below(ready_.size())], ready_.back());
@@ -82,8 +103,19 @@ void simulated_node::run() {
   // So many turns that only a message that makes itself again for ever comes so far.
   constexpr std::size_t turns_max = 10'000'000;
   std::size_t turns = 0;
-  while (step())
+  while (step() || works_.step())
     GEMEL_CHECK(++turns < turns_max);
+}
+
+void simulated_node::run_for(std::chrono::nanoseconds time) {
+  auto until = clock_.now().steady_ns + time.count();
+  for (run(); clock_.now().steady_ns < until; run()) {
+    auto next = until;
+    for (auto& runner : runners_)
+      if (auto due = runner->next_due())
+        next = std::min(next, *due);
+    clock_.advance(std::chrono::nanoseconds{next - clock_.now().steady_ns});
+  }
 }
 
 /// Every frame that leaves a node must be one that its receiver takes.
@@ -132,6 +164,19 @@ outcome simulated_node::remove(const std::vector<std::string>& ids, child_policy
 outcome simulated_node::lifecycle(const std::vector<std::string>& ids, lifecycle_trigger trigger) {
   auto request = make_lifecycle(ids, static_cast<std::uint8_t>(trigger));
   return expect_outcome(answer_to(request)).value();
+}
+
+outcome simulated_node::retire(const std::vector<std::string>& ids, child_policy children) {
+  auto trigger = static_cast<std::uint8_t>(lifecycle_trigger::retire);
+  return expect_outcome(answer_to(make_lifecycle(ids, trigger, children))).value();
+}
+
+result<value> simulated_node::command(const twin_command& asked) {
+  return expect_result(answer_to(make_command(asked)));
+}
+
+outcome simulated_node::emit(const std::vector<twin_emit>& events, const std::string& cause) {
+  return expect_outcome(answer_to(make_emit(events, cause))).value();
 }
 
 result<twin_page> simulated_node::get(const std::vector<std::string>& ids) {

@@ -7,6 +7,7 @@
 #include "messages/requests.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <random>
@@ -32,6 +33,26 @@ public:
 
 private:
   moment now_{1'700'000'000'000'000, 1'000'000'000};
+};
+
+/// Does long work when it is told to, oldest first, on the thread that tells it.
+class manual_works final : public work_port {
+public:
+  bool submit(std::function<void()> work) override {
+    if (waiting_.size() >= works_max)
+      return false;
+    waiting_.push_back(std::move(work));
+    return true;
+  }
+  /// Does one piece; false if none waits.
+  bool step();
+  std::size_t waiting() const noexcept { return waiting_.size(); }
+
+  /// Pieces that may wait.
+  std::size_t works_max = 1'000;
+
+private:
+  std::deque<std::function<void()>> waiting_;
 };
 
 /// Addresses without actors behind them, counted.
@@ -86,10 +107,13 @@ public:
   bool step();
   /// Up to `turns` turns.
   void step(std::size_t turns);
-  /// Turns until nothing waits anywhere.
+  /// Turns until nothing waits anywhere, and all long work is done.
   void run();
+  /// Moves the clock on, from timer to timer, and runs all that they lead to.
+  void run_for(std::chrono::nanoseconds time);
 
   manual_clock& clock() noexcept { return clock_; }
+  manual_works& works() noexcept { return works_; }
   std::mt19937_64& random() noexcept { return random_; }
   /// A number below `n`.
   std::size_t below(std::size_t n) { return random_() % n; }
@@ -113,6 +137,9 @@ public:
   errc set(const std::string& id, const std::string& key, value content);
   outcome remove(const std::vector<std::string>& ids, child_policy children);
   outcome lifecycle(const std::vector<std::string>& ids, lifecycle_trigger trigger);
+  outcome retire(const std::vector<std::string>& ids, child_policy children);
+  result<value> command(const twin_command& asked);
+  outcome emit(const std::vector<twin_emit>& events, const std::string& cause = {});
   result<twin_page> get(const std::vector<std::string>& ids);
   /// The twin, or nothing.
   std::optional<twin_record> find(const std::string& id);
@@ -149,12 +176,15 @@ public:
 private:
   class audit;
 
+  void wake_due();
+
   frame answer_to(const frame& request);
   frame seen(frame leaving);
 
   options options_;
   std::mt19937_64 random_;
   manual_clock clock_;
+  manual_works works_;
   counting_addresses addresses_;
   gemel::symbols symbols_;
   gemel::directory directory_;
