@@ -68,6 +68,8 @@
 ///   whether its type can do that. The caller answers them, see `reference_kind`.
 /// - In rules, over a stage: `first last prev count sum avg min max` of one path, with an optional
 ///   second argument that is taken when there is no value: `last(rise.temperature, 20)`.
+/// - In subscriptions `changed(path)`: whether the event changed what the path leads to; the caller
+///   answers it, see `reference_kind::change_test`.
 namespace gemel {
 
 namespace detail {
@@ -87,6 +89,8 @@ enum class reference_kind : std::uint8_t {
   model_test,
   /// A bool: whether the twin's model has the capability named `root`.
   capability_test,
+  /// A bool: whether `path` below `root` is another value than before.
+  change_test,
 };
 
 /// Functions over a stage of a rule.
@@ -130,6 +134,8 @@ struct expression_options {
   std::vector<std::string> scopes;
   /// Whether `first last prev count sum avg min max` are allowed.
   bool aggregates = false;
+  /// Whether `changed(path)` is allowed. Its path takes no scope.
+  bool changes = false;
 };
 
 /// A compiled expression. Immutable; copies share the program; any thread may evaluate it.

@@ -591,6 +591,8 @@ private:
       return read_name_test(made, reference_kind::model_test, "the name of a model", name);
     if (same_word(name.chars, "has_capability"))
       return read_name_test(made, reference_kind::capability_test, "a capability", name);
+    if (same_word(name.chars, "changed"))
+      return read_change_test(made, name);
     for (auto function : aggregates)
       if (same_word(name.chars, to_string(function)))
         return read_aggregate(made, function, name);
@@ -604,6 +606,8 @@ private:
     std::vector<std::string_view> names{"is_of_model", "has_capability"};
     for (const auto& function : functions)
       names.push_back(function.name);
+    if (options_.changes)
+      names.emplace_back("changed");
     if (options_.aggregates)
       for (auto function : aggregates)
         names.push_back(to_string(function));
@@ -624,6 +628,27 @@ private:
     if (found.root.empty())
       return refuse(errc::bad_syntax, token_.at, what + " is empty");
     advance();
+    refer(made, std::move(found));
+    return expect_close("')'");
+  }
+
+  bool read_change_test(node& made, const token& name) {
+    if (!options_.changes)
+      return refuse(errc::bad_syntax, name.at,
+                    "'changed' looks at an event and is allowed in subscriptions only");
+    if (token_.kind != token_kind::quoted_name && !at_plain_name())
+      return expected("the path of a property");
+    auto first = token_;
+    advance();
+    reference found;
+    found.kind = reference_kind::change_test;
+    if (!read_steps(found, first))
+      return false;
+    if (!found.scope.empty())
+      return refuse(errc::bad_syntax, first.at,
+                    "'changed' compares old and new itself; name the property without '"
+                        + found.scope + ".'");
+    found.place = place_of(text_, name.at);
     refer(made, std::move(found));
     return expect_close("')'");
   }

@@ -233,6 +233,8 @@ std::string to_string(const reference& what) {
       detail::append_step(path, path_step{name});
   for (const auto& step : what.path)
     detail::append_step(path, step);
+  if (what.kind == reference_kind::change_test)
+    return "changed(" + path + ")";
   if (what.kind == reference_kind::aggregate)
     return std::string{to_string(what.function)} + "(" + path + ")";
   return path;

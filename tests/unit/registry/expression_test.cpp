@@ -795,6 +795,38 @@ TEST_CASE("an expression means the same as a slow walk of its tree", "[unit][reg
   }
 }
 
+TEST_CASE("a change is asked of the caller, with its path", "[unit][registry]") {
+  const expression_options of_events{.scopes = {"new", "old"}, .changes = true};
+  auto compiled = expression::compile(
+      "CHANGED(axes[2].speed) and not changed(mode) and old.mode = 'on'", of_events);
+  REQUIRE(compiled);
+  REQUIRE(compiled->references().size() == 3);
+  const auto& first = compiled->references()[0];
+  CHECK(first.kind == reference_kind::change_test);
+  CHECK(first.root == "axes");
+  CHECK(to_string(first) == "changed(axes[2].speed)");
+  CHECK(compiled->to_string()
+        == "changed(axes[2].speed) AND NOT changed(mode) AND old.mode = 'on'");
+  auto again = expression::compile(compiled->to_string(), of_events);
+  REQUIRE(again);
+  CHECK(again->to_string() == compiled->to_string());
+  value yes{true};
+  value no{false};
+  value on{"on"};
+  const value* bound[] = {&yes, &no, &on};
+  CHECK(compiled->test(bound));
+  bound[1] = &yes;
+  CHECK_FALSE(compiled->test(bound));
+  CHECK(fault_of("changed(mode)")
+        == "bad_syntax: line 1, column 1: 'changed' looks at an event and is allowed in "
+           "subscriptions only");
+  CHECK(fault_of("changed()", of_events)
+        == "bad_syntax: line 1, column 9: expected the path of a property, found ')'");
+  CHECK(fault_of("changed(new.mode)", of_events)
+        == "bad_syntax: line 1, column 9: 'changed' compares old and new itself; name the property "
+           "without 'new.'");
+}
+
 TEST_CASE("random garbage compiles or is refused with a place", "[unit][registry]") {
   auto seed = test::seed();
   INFO("GEMEL_SEED=" << seed);
