@@ -41,7 +41,10 @@ cell::cell(cell_id self, const cell_environment& world)
       outlet_{std::make_shared<cell_outlet>(
           [this](cell_outlet::job what) { world_.post(self_, cell_job{std::move(what)}); })},
       lane_{{keys_, types_, counters_, world.limits.lane_events_max,
-             [this](std::uint32_t index) -> twin_row& { return row_at(index); }}} {
+             [this](std::uint32_t index) -> twin_row& { return row_at(index); },
+             [&world](std::string_view type, std::string_view model) {
+               return world.models.is_a(type, model);
+             }}} {
 }
 
 cell::~cell() {
@@ -105,14 +108,7 @@ void cell::subscribe(const subscription_ptr& asked, const std::vector<watched_ro
       rows.push_back(index);
   if (!request.ids.empty() && rows.empty())
     return;
-  std::optional<type_id> type;
-  if (!request.type.empty()) {
-    auto known = resolve_type(request.type);
-    if (!known)
-      return; // No room for its name, so there is no such twin and never will be.
-    type = *known;
-  }
-  lane_.subscribe(asked, type, rows);
+  lane_.subscribe(asked, rows);
 }
 
 lane_subject cell::subject(std::uint32_t index) const {

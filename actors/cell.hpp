@@ -50,7 +50,7 @@ struct cell_limits {
   std::uint32_t children_max = limits::children_max;
   std::uint32_t depth_max = limits::hierarchy_depth_max;
   std::uint32_t properties_max = limits::properties_max;
-  std::uint32_t page_rows_max = limits::page_rows_max;
+  std::size_t parked_creates_max = limits::parked_creates_max;
   /// Events on the lane before it is flushed; it is flushed at the end of each turn in any case.
   std::uint32_t lane_events_max = 1'024;
   std::size_t deferred_commands_max = limits::deferred_commands_max;
@@ -114,7 +114,7 @@ public:
   void fetch_slots(std::uint32_t index) const noexcept;
 
   /// Ends the turn: gives the lane's events to the subscribers that they are for.
-  void flush() { lane_.flush(); }
+  void end_turn(const moment& now) { lane_.end_turn(now); }
 
   /// Work that had waited for a claim on a row, which is decided now; to be run before anything
   /// else. @returns false if there is none; true, maybe with nothing appended, if there may be
@@ -126,7 +126,7 @@ public:
   /// Fires the timers that are due. @returns false if more are due.
   bool run_timers(const moment& now);
   /// When a turn is needed although nothing comes, `moment::steady_ns`.
-  std::optional<std::int64_t> next_due() const noexcept { return timers_.next_due(); }
+  std::optional<std::int64_t> next_due() const;
 
   /// The answer to a command that was deferred; ignored when it is late.
   void finish_command(std::uint64_t number, const result<value>& answer);

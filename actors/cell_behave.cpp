@@ -396,6 +396,12 @@ void cell::finish_work(const finished_work& done, bool counted, const moment& no
 
 // ---- timers ---------------------------------------------------------------------------------
 
+std::optional<std::int64_t> cell::next_due() const {
+  auto timer = timers_.next_due();
+  auto held_back = lane_.next_due();
+  return timer && held_back ? std::min(timer, held_back) : timer ? timer : held_back;
+}
+
 bool cell::run_timers(const moment& now) {
   return timers_.advance(now.steady_ns, limits::timers_per_turn_max, [&](std::uint64_t payload) {
     auto what = static_cast<timer_kind>(payload >> timer_kind_shift);

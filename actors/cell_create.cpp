@@ -36,7 +36,7 @@ result<void> cell::create_or_park(const batch_ptr& of, const route& where, const
     return fail(errc::twin_not_found, "parent " + std::string{parent});
   auto& g = *groups_[group];
   if (g.now == hierarchy_group::state::opening) {
-    if (parked_creates_ >= limits::parked_creates_max)
+    if (parked_creates_ >= world_.limits.parked_creates_max)
       return fail(errc::overloaded, "too many creates wait for their parents");
     ++parked_creates_;
     expect_twin(g, *of, where);

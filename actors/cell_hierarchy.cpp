@@ -167,6 +167,7 @@ void cell::group_opened(wire::Control::Reader control, const moment& now) {
   if (g.now == hierarchy_group::state::opening && why.code == errc::none) {
     g.now = hierarchy_group::state::open;
     g.path = text_of(opened.getPath());
+    lane_.forget_group(index);
     g.depth = opened.getDepth();
     g.policy = world_.supervision.of(text_of(opened.getType()));
     if (opened.getFaulted())
@@ -254,6 +255,7 @@ void cell::group_moved(std::uint32_t group, wire::Opened::Reader to) {
   g.path = text_of(to.getPath());
   g.depth = to.getDepth();
   ask_rollups(group, to.getRollups());
+  lane_.forget_group(group);
   for (auto i = g.first; i != twin_row::none; i = row_at(i).next)
     tell_moved(i);
 }
@@ -338,6 +340,7 @@ void cell::drop_group(std::uint32_t group) {
   drop_rollup(*g);
   group_of_parent_.erase(g->parent);
   g.reset();
+  lane_.forget_group(group);
   free_groups_.push_back(group);
 }
 

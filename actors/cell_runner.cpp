@@ -158,8 +158,8 @@ void cell_runner::fetch_ahead() const {
     cell_.fetch_slots(part->of->routes()[part->begin].row);
 }
 
-void cell_runner::flush() {
-  if (contain([&] { cell_.flush(); }).code != errc::none)
+void cell_runner::end_turn() {
+  if (contain([&] { cell_.end_turn(now_); }).code != errc::none)
     cell_.drop_lane();
 }
 
@@ -171,6 +171,7 @@ bool cell_runner::turn() {
   }
   inbox_.take(control_, all_done ? &taken_ : nullptr);
   read_clock();
+  auto since = busy_since_ns_ != 0 ? busy_since_ns_ : now_.steady_ns;
   for (auto& item : control_)
     run_one(item);
   run_resumed();
@@ -178,6 +179,7 @@ bool cell_runner::turn() {
   bool fired = true;
   static_cast<void>(contain([&] { fired = cell_.run_timers(now_); }));
   run_resumed();
+  auto begin = done_;
   for (std::size_t entries = 0; done_ < taken_.size() && entries < turn_entries_max_;) {
     fetch_ahead();
     // Counted before it is run: one that throws is not run again.
@@ -185,11 +187,14 @@ bool cell_runner::turn() {
     entries += run_one(item) + run_resumed();
   }
   read_clock();
-  flush();
+  end_turn();
   static_cast<void>(contain([&] { cell_.send_rollups(); }));
   tell_due();
   // Timers that are left need no push to go on.
-  return !fired || done_ < taken_.size() || !inbox_.rest();
+  bool more = !fired || done_ < taken_.size() || !inbox_.rest();
+  drain_.done(done_ - begin, std::chrono::nanoseconds{now_.steady_ns - since});
+  busy_since_ns_ = more ? now_.steady_ns : 0;
+  return more;
 }
 
 } // namespace gemel

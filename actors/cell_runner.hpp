@@ -2,6 +2,7 @@
 
 #include "actors/cell.hpp"
 #include "actors/cell_inbox.hpp"
+#include "actors/drain_estimate.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -62,6 +63,13 @@ public:
   /// Exceptions that came out of the cell so far.
   std::uint64_t faults() const noexcept { return faults_.load(std::memory_order_relaxed); }
 
+  /// Milliseconds after which there should be room again.
+  std::uint32_t retry_after_ms() const { return drain_.retry_after_ms(backlog()); }
+
+  /// When a turn is needed although nothing is pushed, `moment::steady_ns`; asked after a turn, by
+  /// whoever runs it.
+  std::optional<std::int64_t> next_due() const { return cell_.next_due(); }
+
   /// The cell itself; only for the thread whose turn it is.
   cell& core() noexcept { return cell_; }
 
@@ -70,7 +78,7 @@ private:
   std::size_t run_contained(work& item);
   void read_clock();
   void fetch_ahead() const;
-  void flush();
+  void end_turn();
   template <class Action>
   error contain(Action&& action);
   std::size_t run_resumed();
@@ -94,6 +102,9 @@ private:
     std::uint64_t entries;
   };
   std::vector<answered> answered_;
+  drain_estimate drain_;
+  // When the turn before ended, if something waited then; else 0.
+  std::int64_t busy_since_ns_ = 0;
   // Taken from the inbox, done up to `done_`.
   std::vector<work> taken_;
   std::size_t done_ = 0;

@@ -20,9 +20,9 @@ outcome refuse_all(std::size_t entries, const error& why) {
   return refused;
 }
 
-error too_many(std::size_t entries) {
-  return {errc::limit_reached, "a batch of " + std::to_string(entries) + " entries, at most "
-                                   + std::to_string(limits::batch_entries_max) + " are allowed"};
+error too_many(std::size_t entries, std::size_t most) {
+  return {errc::limit_reached, "limits.batch_entries_max: a batch of " + std::to_string(entries)
+                                   + " entries, at most " + std::to_string(most) + " are allowed"};
 }
 
 // The finalizer of splitmix64 (Steele, Lea, Flood 2014): a bijection of 64 bits.
@@ -38,6 +38,11 @@ ingress::ingress(options limits, directory& twins, const clock_port& clock,
                  std::vector<cell_runner*> cells)
     : limits_{std::move(limits)}, twins_{twins}, clock_{clock}, cells_{std::move(cells)} {
   GEMEL_CHECK(cells_.size() == limits_.cells);
+  // Numbers of the node's former life must not mean anything in this one, since programs resume by
+  // them. Seconds above 20 bits stay exact in a double.
+  constexpr int bits = 20;
+  constexpr std::int64_t us_per_s = 1'000'000;
+  last_subscription_ = static_cast<std::uint64_t>(clock_.now().unix_us / us_per_s) << bits;
 }
 
 std::string ingress::new_id() {
@@ -52,8 +57,9 @@ void ingress::push_part(const batch_ptr& of, std::uint16_t cell, std::uint32_t b
   of->open_part();
   if (cells_[cell]->push_data(batch_part{of, begin, end}))
     return;
+  error full{errc::overloaded, "the cell's queue is full", cells_[cell]->retry_after_ms()};
   for (auto i = begin; i < end; ++i)
-    of->fail(of->routes()[i].index, {errc::overloaded, "the cell's queue is full"});
+    of->fail(of->routes()[i].index, full);
   of->close_part(0);
 }
 
@@ -97,8 +103,8 @@ void ingress::update(const frame& request, batch::done_function done,
       [[unlikely]]
     return update_atomic({request, std::move(done), under_way, transactions_.fetch_add(1)});
   batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done), under_way}};
-  if (updates.size() > limits::batch_entries_max) {
-    of->fail(0, too_many(updates.size()));
+  if (updates.size() > limits_.batch_entries_max) {
+    of->fail(0, too_many(updates.size(), limits_.batch_entries_max));
     return of->close_part(0);
   }
   auto missing = [&](std::uint32_t index) {
@@ -167,9 +173,9 @@ result<ingress::placed> ingress::place(wire::Create::Reader made, std::string_vi
 
 void ingress::create(const frame& request, batch::done_function done) {
   auto creates = request.message().getCreate().getCreates();
-  if (creates.size() > limits::batch_entries_max) {
+  if (creates.size() > limits_.batch_entries_max) {
     if (done)
-      done(refuse_all(1, too_many(creates.size())));
+      done(refuse_all(1, too_many(creates.size(), limits_.batch_entries_max)));
     return;
   }
   batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done)}};
@@ -215,6 +221,10 @@ void ingress::create(const frame& request, batch::done_function done) {
 void ingress::by_ids(const frame& request, capnp::List<capnp::Text>::Reader ids,
                      batch::done_function done) {
   batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done)}};
+  if (ids.size() > limits_.batch_entries_max) {
+    of->fail(0, too_many(ids.size(), limits_.batch_entries_max));
+    return of->close_part(0);
+  }
   std::vector<target> targets;
   for (std::uint32_t i = 0; i < ids.size(); ++i) {
     if (auto where = twins_.find(text_of(ids[i])))

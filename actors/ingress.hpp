@@ -4,6 +4,7 @@
 #include "registry/query.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,7 +28,12 @@ public:
     std::uint64_t seed = 0;
     std::size_t subscriptions_max = limits::subscriptions_max;
     std::uint32_t subscriber_backlog_max = limits::subscriber_backlog_max;
+    std::size_t subscriber_backlog_bytes_max = limits::subscriber_backlog_bytes_max;
+    std::chrono::milliseconds subscription_keep_max = limits::subscription_keep_max;
     std::uint32_t page_rows_max = limits::page_rows_max;
+    std::size_t page_bytes_max = limits::page_bytes_max;
+    std::size_t batch_entries_max = limits::batch_entries_max;
+    std::size_t gatherings_max = limits::gatherings_max;
     std::string node;
     std::string program;
     /// Of the node; null: none.
@@ -57,16 +63,23 @@ public:
     return sends_dropped_.load(std::memory_order_relaxed);
   }
 
-  /// Asks for events. @param deliver takes them from any cell's thread and must not block. The
-  /// reply comes when every event from then on is seen.
-  void subscribe(const frame& request, std::function<void(frame)> deliver,
-                 const reply_function& reply);
+  /// Asks for events, or takes a kept subscription over. The reply comes when every event from then
+  /// on is seen; events may come before it.
+  void subscribe(const frame& request, subscriber_end to, const reply_function& reply);
 
   /// Ends a subscription; nothing is delivered after `reply`. An unknown number is no error.
   void unsubscribe(std::uint64_t number, const reply_function& reply);
 
-  /// Gives a subscription room for more events. An unknown number is no error.
-  void grant(std::uint64_t number, std::uint32_t credit);
+  /// Gives a subscription room for more events. An unknown number is no error. @param owner see
+  /// `subscription::grant`.
+  void grant(std::uint64_t number, std::uint32_t credit, std::uint64_t owner = 0);
+
+  /// The link of `owner` broke: its subscriptions end, or wait to be resumed.
+  void detach(const std::vector<std::uint64_t>& numbers, std::uint64_t owner);
+
+  /// Ends the subscriptions that waited long enough to be resumed. @returns how many still wait;
+  /// call again, after a second or so, while there are any.
+  std::size_t sweep();
 
   /// Adds what only the node knows to the statistics; set before the first request.
   void on_stats(std::function<void(stats_record&)> extra) { extra_stats_ = std::move(extra); }
@@ -121,17 +134,21 @@ private:
   void run_query(const std::shared_ptr<query_gathering>& of, std::size_t part);
   void types(const reply_function& reply);
   void stats(const reply_function& reply);
+  result<subscription::options> subscription_options(subscription_request&& asked) const;
+  void resume(const subscription_request& asked, subscriber_end to, const reply_function& reply);
+  void end_all(std::vector<std::uint64_t> numbers);
+  error overloaded(std::string why) const;
 
   /// Runs `job` in every cell's turn, and `done`, which answers `reply`, after the last of them. If
   /// one throws, `reply` (may be empty) is answered with an error.
   void in_each_cell(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
                     std::function<void()> done);
 
-  /// A place among the requests that hold their answer, until it is let go. Null: too many are
-  /// under way, and `reply` was told so.
+  /// A place among the requests that hold their answer, or that must be bounded, until it is let
+  /// go. Null: too many are under way, and `reply` was told so.
   std::shared_ptr<void> take_seat(const reply_function& reply);
 
-  /// The same for requests that hold their answer; `overloaded` when too many are under way.
+  /// `in_each_cell` with such a place.
   void gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
               std::function<void()> done);
 

@@ -74,10 +74,10 @@ result<cell_query_plan> plan_of(wire::Query::Reader asked, std::uint32_t page_ro
 class ingress::query_gathering {
 public:
   /// @param seat is held until the last cell lets go of this.
-  query_gathering(cell_query_plan plan, bool explain, std::size_t all_cells, reply_function reply,
-                  std::shared_ptr<void> seat)
-      : plan_{std::move(plan)}, explain_{explain},
-        all_cells_{all_cells}, reply_{std::move(reply)}, seat_{std::move(seat)} {}
+  query_gathering(cell_query_plan plan, bool explain, std::size_t all_cells,
+                  std::size_t page_bytes_max, reply_function reply, std::shared_ptr<void> seat)
+      : plan_{std::move(plan)}, explain_{explain}, all_cells_{all_cells},
+        page_bytes_max_{page_bytes_max}, reply_{std::move(reply)}, seat_{std::move(seat)} {}
 
   const cell_query_plan& plan() const noexcept { return plan_; }
 
@@ -140,6 +140,8 @@ private:
         return make_error_reply(merged.error());
     } else {
       merge_rows(page);
+      if (too_large_)
+        return make_error_reply(*too_large_);
     }
     if (explain_)
       page.explanation = explanation();
@@ -164,7 +166,7 @@ private:
       if (!binders.empty())
         record.properties = selected(c, c.row(row_index), binders);
       bytes += detail::bytes_of(record);
-      if (bytes > limits::page_bytes_max && n > 0) {
+      if (bytes > page_bytes_max_ && n > 0) {
         rows.resize(n);
         pages_[part].more = true;
         return;
@@ -196,7 +198,11 @@ private:
     for (const auto& row : merged.rows) {
       auto& twin = records_[row.part][row.payload];
       bytes += detail::bytes_of(twin);
-      if (bytes > limits::page_bytes_max && !page.twins.empty()) {
+      if (bytes > limits::frame_bytes_max && page.twins.empty()) {
+        too_large_ = detail::too_large(twin);
+        return;
+      }
+      if (bytes > page_bytes_max_ && !page.twins.empty()) {
         page.next = plan_.rows.token_behind(merged.rows[page.twins.size() - 1].place);
         return;
       }
@@ -215,7 +221,7 @@ private:
       for (const auto* list : {&group.keys, &group.values})
         for (const auto& content : *list)
           bytes += 32 + content.heap_bytes() + content.heap_bytes() / 2;
-    if (bytes > limits::page_bytes_max)
+    if (bytes > page_bytes_max_)
       return fail(errc::limit_reached, "these groups do not fit one answer; group by something "
                                        "coarser");
     return {};
@@ -243,6 +249,7 @@ private:
   cell_query_plan plan_;
   bool explain_;
   std::size_t all_cells_;
+  std::size_t page_bytes_max_;
   reply_function reply_;
   std::shared_ptr<void> seat_;
   std::vector<std::size_t> cells_;
@@ -253,6 +260,7 @@ private:
   std::vector<std::unique_ptr<cell_query>> queries_;
   std::vector<query_page> pages_;
   std::vector<std::vector<twin_record>> records_;
+  std::optional<error> too_large_;
 };
 
 /// The cells that can have a match: one for a twin by its id and for the children of one parent.
@@ -297,7 +305,8 @@ void ingress::query(const frame& request, const reply_function& reply) {
     return;
   queries_.fetch_add(1, std::memory_order_relaxed);
   auto shared = std::make_shared<query_gathering>(std::move(*plan), asked.getExplain(),
-                                                  cells_.size(), reply, std::move(seat));
+                                                  cells_.size(), limits_.page_bytes_max, reply,
+                                                  std::move(seat));
   shared->ask(cells_of(shared->plan()));
   if (shared->parts() == 0)
     return shared->reply();

@@ -64,6 +64,13 @@ void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job, const re
                                      [shared](const error& why) { shared->fail(why); }});
 }
 
+error ingress::overloaded(std::string why) const {
+  std::uint32_t after = 1;
+  for (const auto* each : cells_)
+    after = std::max(after, each->retry_after_ms());
+  return {errc::overloaded, std::move(why), after};
+}
+
 void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
                      std::function<void()> done) {
   // Given back when the last cell lets go of it, answered or not.
@@ -74,9 +81,10 @@ void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_fu
 std::shared_ptr<void> ingress::take_seat(const reply_function& reply) {
   auto stand_up = [this](void*) { gatherings_.fetch_sub(1, std::memory_order_relaxed); };
   std::shared_ptr<void> seat{this, stand_up};
-  if (gatherings_.fetch_add(1, std::memory_order_relaxed) < limits::gatherings_max)
+  if (gatherings_.fetch_add(1, std::memory_order_relaxed) < limits_.gatherings_max)
     return seat;
-  reply(make_error_reply({errc::overloaded, "too many requests are under way"}));
+  if (reply)
+    reply(make_error_reply(overloaded("too many requests are under way")));
   return nullptr;
 }
 
@@ -138,9 +146,11 @@ void ingress::get(const frame& request, const reply_function& reply, std::uint32
           bytes += detail::bytes_of(*shared->found[i]);
           page.twins.push_back(std::move(*shared->found[i]));
         }
-        if (bytes > limits::page_bytes_max && page.twins.size() > 1)
+        if (bytes > limits_.page_bytes_max && page.twins.size() > 1)
           return reply(make_error_reply(
               {errc::limit_reached, "these twins do not fit one answer; ask for fewer at once"}));
+        if (bytes > limits::frame_bytes_max)
+          return reply(make_error_reply(detail::too_large(page.twins[0])));
         reply(make_page_reply(page));
       });
 }
@@ -205,68 +215,6 @@ void ingress::stats(const reply_function& reply) {
           extra_stats_(made);
         reply(make_stats_reply(made));
       });
-}
-
-void ingress::subscribe(const frame& request, std::function<void(frame)> deliver,
-                        const reply_function& reply) {
-  auto asked = request.message().getSubscribe();
-  subscription_request wanted;
-  for (auto id : asked.getIds())
-    wanted.ids.emplace_back(text_of(id));
-  wanted.type = text_of(asked.getType());
-  wanted.parent = text_of(asked.getParent());
-  wanted.where = text_of(asked.getWhere());
-  auto credit =
-      std::min(asked.getCredit() == 0 ? limits_.subscriber_backlog_max : asked.getCredit(),
-               limits_.subscriber_backlog_max);
-  std::optional<expression> where;
-  if (!wanted.where.empty()) {
-    auto compiled = expression::compile(wanted.where);
-    if (!compiled)
-      return reply(make_error_reply({compiled.error().code, "where: " + compiled.error().context}));
-    where = std::move(*compiled);
-  }
-  auto rows = std::make_shared<std::vector<std::vector<cell::watched_row>>>(cells_.size());
-  for (std::uint32_t i = 0; i < wanted.ids.size(); ++i) {
-    auto at = twins_.find(wanted.ids[i]);
-    if (!at)
-      return reply(make_error_reply({errc::twin_not_found, wanted.ids[i]}));
-    (*rows)[static_cast<std::size_t>(at->cell)].push_back({i, at->row});
-  }
-  subscription_ptr made;
-  {
-    std::lock_guard guard{mutex_};
-    if (subscriptions_.size() >= limits_.subscriptions_max)
-      return reply(make_error_reply({errc::limit_reached, "limits.subscriptions_max"}));
-    made = std::make_shared<subscription>(++last_subscription_, std::move(wanted), std::move(where),
-                                          credit, std::move(deliver));
-    subscriptions_.emplace(made->number(), made);
-  }
-  in_each_cell([made, rows](cell& c, std::size_t i) { c.subscribe(made, (*rows)[i]); }, reply,
-               [made, reply] { reply(make_subscribed_reply(made->number())); });
-}
-
-void ingress::unsubscribe(std::uint64_t number, const reply_function& reply) {
-  {
-    std::lock_guard guard{mutex_};
-    subscriptions_.erase(number);
-  }
-  in_each_cell([number](cell& c, std::size_t) { c.unsubscribe(number); }, reply,
-               [reply] {
-                 if (reply)
-                   reply(make_done_reply());
-               });
-}
-
-void ingress::grant(std::uint64_t number, std::uint32_t credit) {
-  std::lock_guard guard{mutex_};
-  if (auto i = subscriptions_.find(number); i != subscriptions_.end())
-    i->second->grant(credit);
-}
-
-std::size_t ingress::subscriptions() const {
-  std::lock_guard guard{mutex_};
-  return subscriptions_.size();
 }
 
 } // namespace gemel

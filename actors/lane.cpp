@@ -6,14 +6,29 @@
 
 namespace gemel {
 
-bool lane::wanted(const lane_subject& of) const {
-  if (readers_.empty())
-    return false;
+namespace {
+
+// Whether a group of children that lies at `path`, such as `/hall-3/line-1`, is below `ancestor`.
+bool is_below(std::string_view path, std::string_view ancestor) {
+  for (auto at = path.find(ancestor); at != std::string_view::npos;
+       at = path.find(ancestor, at + 1)) {
+    auto end = at + ancestor.size();
+    if (at > 0 && path[at - 1] == '/' && (end == path.size() || path[end] == '/'))
+      return true;
+  }
+  return false;
+}
+
+} // namespace
+
+// ---- events -------------------------------------------------------------------------------------
+
+bool lane::is_wanted(const lane_subject& of) {
   return !all_readers_.empty() || of.row.has(twin_row::watched)
-         || (!type_readers_.empty()
-             && type_readers_.contains(static_cast<std::uint32_t>(of.row.layout->type())))
+         || (!typed_readers_.empty() && !readers_of_type(of.row.layout->type()).empty())
          || (!parent_readers_.empty() && of.group != nullptr
-             && parent_readers_.contains(of.group->parent));
+             && parent_readers_.contains(of.group->parent))
+         || (!subtree_readers_.empty() && !readers_above(of).empty());
 }
 
 void lane::note(event_kind kind, const lane_subject& of, const event_origin& from,
@@ -24,7 +39,7 @@ void lane::note(event_kind kind, const lane_subject& of, const event_origin& fro
   auto happened = event_of(kind, of, from, now);
   happened.changes_begin = happened.changes_end;
   happened.detail = std::move(detail);
-  put(std::move(happened), of);
+  put(std::move(happened), of, now);
 }
 
 void lane::note_update(const lane_subject& of, const event_origin& from,
@@ -36,7 +51,7 @@ void lane::note_update(const lane_subject& of, const event_origin& from,
   }
   auto happened = event_of(event_kind::updated, of, from, now);
   happened.changes_begin = changes_begin;
-  put(std::move(happened), of);
+  put(std::move(happened), of, now);
 }
 
 void lane::note_emitted(const lane_subject& of, const event_origin& from,
@@ -49,11 +64,11 @@ void lane::note_emitted(const lane_subject& of, const event_origin& from,
   auto happened = event_of(event_kind::emitted, of, from, now);
   happened.changes_begin = changes_begin;
   happened.detail = std::move(name);
-  put(std::move(happened), of);
+  put(std::move(happened), of, now);
 }
 
-lane::event lane::event_of(event_kind kind, const lane_subject& of, const event_origin& from,
-                           const moment& now) const {
+lane_event lane::event_of(event_kind kind, const lane_subject& of, const event_origin& from,
+                          const moment& now) const {
   return {.kind = kind,
           .id = of.row.id,
           .type = of.row.layout->type(),
@@ -70,40 +85,26 @@ lane::event lane::event_of(event_kind kind, const lane_subject& of, const event_
           .cause = std::string{from.cause}};
 }
 
-void lane::put(event&& happened, const lane_subject& of) {
+void lane::put(lane_event&& happened, const lane_subject& of, const moment& now) {
   auto place = static_cast<std::uint32_t>(events_.size());
   events_.push_back(std::move(happened));
-  auto match_all = [&](const auto& table, const auto& key) {
-    if (auto list = table.find(key); list != table.end()) {
-      for (auto* r : list->second)
-        match(*r, place, of);
-    }
+  auto match_all = [&](const reader_list& list) {
+    for (auto* r : list)
+      match(*r, place, of, now);
   };
-  for (auto* r : all_readers_)
-    match(*r, place, of);
+  match_all(all_readers_);
   if (of.row.has(twin_row::watched))
-    match_all(row_readers_, of.index);
-  match_all(type_readers_, static_cast<std::uint32_t>(of.row.layout->type()));
+    if (auto list = row_readers_.find(of.index); list != row_readers_.end())
+      match_all(list->second);
+  if (!typed_readers_.empty())
+    match_all(readers_of_type(of.row.layout->type()));
   if (!parent_readers_.empty() && of.group != nullptr)
-    match_all(parent_readers_, of.group->parent);
+    if (auto list = parent_readers_.find(of.group->parent); list != parent_readers_.end())
+      match_all(list->second);
+  if (!subtree_readers_.empty())
+    match_all(readers_above(of));
   if (events_.size() >= world_.events_max)
     flush();
-}
-
-// A reader stands in the most selective of the lists; here its other conditions are checked.
-void lane::match(reader& r, std::uint32_t place, const lane_subject& of) {
-  const auto& asked = r.asked->asked();
-  const auto& e = events_[place];
-  if (r.type && *r.type != e.type)
-    return;
-  if (!asked.parent.empty() && asked.parent != e.parent)
-    return;
-  if (r.where
-      && !r.asked->where()->test(r.where->bind(of.row, {world_.types.text(e.type), e.parent})))
-    return;
-  if (r.pending.empty())
-    pending_readers_.push_back(&r);
-  r.pending.push_back(place);
 }
 
 void lane::flush() {
@@ -116,8 +117,9 @@ void lane::flush() {
 
 void lane::drop() noexcept {
   for (auto* r : pending_readers_) {
-    r->missed += r->pending.size();
-    world_.counters.events_missed += r->pending.size();
+    auto events = static_cast<std::uint32_t>(r->pending.size());
+    r->asked->lose(events);
+    world_.counters.events_missed += events;
     r->pending.clear();
   }
   pending_readers_.clear();
@@ -125,14 +127,128 @@ void lane::drop() noexcept {
   changes_.clear();
 }
 
+void lane::end_turn(const moment& now) {
+  while (!timers_.empty() && timers_.top().at <= now.steady_ns) {
+    auto found = readers_.find(timers_.top().subscription);
+    timers_.pop();
+    if (found == readers_.end())
+      continue;
+    auto& r = *found->second;
+    r.is_timed = false;
+    while (auto due = r.folder->take_due(now.steady_ns))
+      give_held(r, std::move(*due));
+    set_timer(r);
+  }
+  flush();
+}
+
+std::optional<std::int64_t> lane::next_due() const {
+  return timers_.empty() ? std::nullopt : std::optional{timers_.top().at};
+}
+
+// ---- who wants what -----------------------------------------------------------------------------
+
+const lane::reader_list& lane::readers_of_type(type_id type) {
+  auto [entry, fresh] = typed_readers_of_.try_emplace(static_cast<std::uint32_t>(type));
+  if (fresh)
+    for (auto* r : typed_readers_)
+      if (has_type(*r, type))
+        entry->second.push_back(r);
+  return entry->second;
+}
+
+const lane::reader_list& lane::readers_above(const lane_subject& of) {
+  static const reader_list none;
+  if (of.group == nullptr)
+    return none;
+  auto [entry, fresh] = subtree_readers_of_.try_emplace(of.row.group);
+  if (fresh)
+    for (auto* r : subtree_readers_)
+      if (is_below(of.group->path, r->asked->asked().ancestor))
+        entry->second.push_back(r);
+  return entry->second;
+}
+
+bool lane::has_type(reader& r, type_id type) {
+  const auto& asked = r.asked->asked().type;
+  if (asked.empty())
+    return true;
+  auto [known, fresh] = r.types.try_emplace(static_cast<std::uint32_t>(type));
+  if (fresh)
+    known->second = world_.is_a(world_.types.text(type), asked);
+  return known->second;
+}
+
+// A reader stands in the most selective of the lists; here its other conditions are checked.
+bool lane::accepts(reader& r, std::uint32_t place, const lane_subject& of) {
+  const auto& asked = r.asked->asked();
+  const auto& e = events_[place];
+  if (!r.asked->wants(e.kind) || !has_type(r, e.type))
+    return false;
+  if (!asked.parent.empty() && asked.parent != e.parent)
+    return false;
+  if (!asked.ancestor.empty() && (of.group == nullptr || !is_below(of.group->path, asked.ancestor)))
+    return false;
+  return !r.where
+         || r.asked->where()->test(
+             r.where->bind(of.row, {world_.types.text(e.type), e.parent}, e, changes_of(e)));
+}
+
+void lane::match(reader& r, std::uint32_t place, const lane_subject& of, const moment& now) {
+  if (accepts(r, place, of) && !(r.folder && is_held(r, place, of, now)))
+    add_pending(r, place);
+}
+
+void lane::add_pending(reader& r, std::uint32_t place) {
+  if (r.pending.empty())
+    pending_readers_.push_back(&r);
+  r.pending.push_back(place);
+}
+
+// ---- rate limits --------------------------------------------------------------------------------
+
+/// Whether the event is held back for later. One that is not brings what is held of its twin first,
+/// so that the events of a twin never change order.
+bool lane::is_held(reader& r, std::uint32_t place, const lane_subject& of, const moment& now) {
+  const auto& e = events_[place];
+  if (e.kind == event_kind::updated) {
+    if (r.folder->passes(of.index, e, changes_of(e), now.steady_ns))
+      return false;
+    if (r.folder->full())
+      give_held(r, std::move(*r.folder->take(of.index)));
+    set_timer(r);
+    return true;
+  }
+  if (auto held = r.folder->take(of.index))
+    give_held(r, std::move(*held));
+  return false;
+}
+
+void lane::give_held(reader& r, update_folder::folded&& held) {
+  held.event.changes_begin = mark();
+  std::move(held.changes.begin(), held.changes.end(), std::back_inserter(changes_));
+  held.event.changes_end = mark();
+  add_pending(r, static_cast<std::uint32_t>(events_.size()));
+  events_.push_back(std::move(held.event));
+}
+
+void lane::set_timer(reader& r) {
+  auto due = r.folder->next_due();
+  if (r.is_timed || !due)
+    return;
+  r.is_timed = true;
+  timers_.push({*due, r.asked->number()});
+}
+
+// ---- delivery -----------------------------------------------------------------------------------
+
 /// Bytes of an event in a frame, at most and about.
-std::size_t lane::wire_bytes(const event& e) {
+std::size_t lane::wire_bytes(const lane_event& e) {
   // Two wire values and the key's name for each change. Elements of lists grow by half on the wire.
   constexpr std::size_t event_bytes = 512;
   constexpr std::size_t change_bytes = 96;
   auto sum = event_bytes + e.parent.size() + e.detail.size() + e.cause.size();
-  for (auto i = e.changes_begin; i < e.changes_end; ++i) {
-    const auto& change = changes_[i];
+  for (const auto& change : changes_of(e)) {
     auto heap = change.before.heap_bytes() + change.after.heap_bytes();
     sum += change_bytes + world_.keys.text(change.key).size() + heap + heap / 2;
   }
@@ -142,8 +258,7 @@ std::size_t lane::wire_bytes(const event& e) {
 /// Where the frame that begins with pending event `from` ends: as many events as fit with room to
 /// spare, at least one. The bytes bound the number of different keys too.
 std::size_t lane::frame_end(const reader& r, std::size_t from) {
-  constexpr std::size_t events_per_frame = 4'096;
-  auto last = std::min(from + events_per_frame, r.pending.size());
+  auto last = std::min<std::size_t>(from + r.asked->frame_events_max(), r.pending.size());
   auto bytes = wire_bytes(events_[r.pending[from]]);
   for (auto to = from + 1; to < last; ++to) {
     bytes += wire_bytes(events_[r.pending[to]]);
@@ -157,76 +272,95 @@ void lane::deliver(reader& r) {
   for (std::size_t from = 0, to = 0; from < r.pending.size(); from = to) {
     to = frame_end(r, from);
     auto count = static_cast<std::uint32_t>(to - from);
-    if (!r.asked->spend(count)) {
-      r.missed += count;
-      world_.counters.events_missed += count;
-      continue;
+    auto taken = r.asked->reserve(count);
+    if (taken > 0) {
+      constexpr std::size_t words_per_event = 40;
+      frame_builder built{64 + taken * words_per_event};
+      write_events(built, r, from, from + taken);
+      publish(r, built, taken);
     }
-    r.asked->deliver(build_events(r, from, to));
-    world_.counters.events_delivered += count;
-    r.missed = 0;
+    if (taken < count)
+      lose(r, count - taken);
   }
   r.pending.clear();
+  r.asked->tell_gap();
 }
 
-frame lane::build_events(const reader& r, std::size_t from, std::size_t to) {
-  auto count = static_cast<unsigned>(to - from);
-  constexpr std::size_t words_per_event = 40;
-  frame_builder builder{64 + count * words_per_event};
-  auto batch = builder.message().initEvents();
+void lane::publish(reader& r, frame_builder& built, std::uint32_t events) {
+  // Only a single event can be so large: one that changed much, from old values to new ones.
+  if (built.sizeInWords() * sizeof(capnp::word) > limits::frame_bytes_max) {
+    r.asked->give_back(events);
+    return lose(r, events);
+  }
+  r.asked->publish(built, events);
+  world_.counters.events_delivered += events;
+}
+
+void lane::lose(reader& r, std::uint32_t events) {
+  r.asked->lose(events);
+  world_.counters.events_missed += events;
+}
+
+void lane::write_events(frame_builder& into, const reader& r, std::size_t from, std::size_t to) {
+  auto batch = into.message().initEvents();
   name_table keys;
   name_table types;
   batch.setSubscription(r.asked->number());
-  batch.setMissed(r.missed);
-  auto list = batch.initEvents(count);
-  for (unsigned i = 0; i < count; ++i) {
-    const auto& e = events_[r.pending[from + i]];
-    auto one = list[i];
-    compact_id::text_buffer buffer;
-    auto id = e.id.text(buffer);
-    set_text(one.initId(static_cast<unsigned>(id.size())), id);
+  auto list = batch.initEvents(static_cast<unsigned>(to - from));
+  for (auto i = from; i < to; ++i) {
+    const auto& e = events_[r.pending[i]];
+    auto one = list[static_cast<unsigned>(i - from)];
     one.setType(types.intern(world_.types.text(e.type)));
-    if (!e.parent.empty())
-      one.setParent(e.parent);
-    one.setKind(static_cast<wire::EventKind>(e.kind));
-    one.setVersion(e.version);
-    one.setTimeUs(e.time_us);
-    one.setSourceTimeUs(e.source_time_us);
-    one.setLifecycle(static_cast<std::uint8_t>(e.lifecycle));
-    if (e.kind == event_kind::emitted)
-      set_text(one.initName(static_cast<unsigned>(e.detail.size())), e.detail);
-    else if (!e.detail.empty())
-      set_text(one.initDetail(static_cast<unsigned>(e.detail.size())), e.detail);
-    one.setShard(e.shard);
-    one.setDot(static_cast<std::uint64_t>(e.write));
-    if (!e.cause.empty())
-      set_text(one.initCause(static_cast<unsigned>(e.cause.size())), e.cause);
-    auto change_count = e.changes_end - e.changes_begin;
-    if (change_count == 0)
-      continue;
-    auto changes = one.initChanges(change_count);
-    auto previous = one.initPrevious(change_count);
-    for (unsigned c = 0; c < change_count; ++c) {
-      const auto& from_lane = changes_[e.changes_begin + c];
-      auto key = keys.intern(world_.keys.text(from_lane.key));
-      changes[c].setKey(key);
-      write_value(changes[c], from_lane.after);
-      previous[c].setKey(key);
-      write_value(previous[c], from_lane.before);
-    }
+    write_event(one, e, keys);
   }
   keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
   types.write(batch.initTypes(static_cast<unsigned>(types.names().size())));
-  return builder.finish();
 }
 
-void lane::subscribe(const subscription_ptr& asked, std::optional<type_id> type,
-                     const std::vector<std::uint32_t>& rows) {
+void lane::write_event(wire::Event::Builder one, const lane_event& e, name_table& keys) {
+  compact_id::text_buffer buffer;
+  auto id = e.id.text(buffer);
+  set_text(one.initId(static_cast<unsigned>(id.size())), id);
+  if (!e.parent.empty())
+    one.setParent(e.parent);
+  one.setKind(static_cast<wire::EventKind>(e.kind));
+  one.setVersion(e.version);
+  one.setTimeUs(e.time_us);
+  one.setSourceTimeUs(e.source_time_us);
+  one.setLifecycle(static_cast<std::uint8_t>(e.lifecycle));
+  if (e.kind == event_kind::emitted)
+    set_text(one.initName(static_cast<unsigned>(e.detail.size())), e.detail);
+  else if (!e.detail.empty())
+    set_text(one.initDetail(static_cast<unsigned>(e.detail.size())), e.detail);
+  one.setShard(e.shard);
+  one.setDot(static_cast<std::uint64_t>(e.write));
+  if (!e.cause.empty())
+    set_text(one.initCause(static_cast<unsigned>(e.cause.size())), e.cause);
+  auto happened = changes_of(e);
+  if (happened.empty())
+    return;
+  auto changes = one.initChanges(static_cast<unsigned>(happened.size()));
+  auto previous = one.initPrevious(static_cast<unsigned>(happened.size()));
+  for (unsigned c = 0; c < happened.size(); ++c) {
+    auto key = keys.intern(world_.keys.text(happened[c].key));
+    changes[c].setKey(key);
+    write_value(changes[c], happened[c].after);
+    previous[c].setKey(key);
+    write_value(previous[c], happened[c].before);
+  }
+}
+
+// ---- readers ------------------------------------------------------------------------------------
+
+void lane::subscribe(const subscription_ptr& asked, const std::vector<std::uint32_t>& rows) {
   auto& r = *readers_.emplace(asked->number(), std::make_unique<reader>()).first->second;
   r.asked = asked;
-  r.type = type;
   if (asked->where())
     r.where.emplace(*asked->where(), world_.keys);
+  if (asked->asked().min_interval_ms > 0) {
+    r.folder.emplace(asked->folding());
+    folding_readers_.push_back(&r);
+  }
   list_reader(r, rows);
 }
 
@@ -243,8 +377,12 @@ void lane::list_reader(reader& r, const std::vector<std::uint32_t>& rows) {
     }
   } else if (!request.parent.empty()) {
     parent_readers_[request.parent].push_back(&r);
-  } else if (r.type) {
-    type_readers_[static_cast<std::uint32_t>(*r.type)].push_back(&r);
+  } else if (!request.ancestor.empty()) {
+    subtree_readers_.push_back(&r);
+    subtree_readers_of_.clear();
+  } else if (!request.type.empty()) {
+    typed_readers_.push_back(&r);
+    typed_readers_of_.clear();
   } else {
     all_readers_.push_back(&r);
   }
@@ -270,14 +408,35 @@ void lane::unsubscribe(std::uint64_t number) {
   for (auto index : gone->rows)
     if (drop_from(row_readers_, index))
       world_.row(index).set(twin_row::watched, false);
-  if (gone->type)
-    drop_from(type_readers_, static_cast<std::uint32_t>(*gone->type));
   drop_from(parent_readers_, gone->asked->asked().parent);
+  if (std::erase(subtree_readers_, gone) > 0)
+    subtree_readers_of_.clear();
+  if (std::erase(typed_readers_, gone) > 0)
+    typed_readers_of_.clear();
   std::erase(all_readers_, gone);
+  std::erase(folding_readers_, gone);
   readers_.erase(i);
+  drop_idle_timers();
+}
+
+/// Timers of readers that left stay until they are due; here, until they are the most.
+void lane::drop_idle_timers() {
+  constexpr std::size_t few = 64;
+  if (timers_.size() < 2 * folding_readers_.size() + few)
+    return;
+  timers_ = {};
+  for (auto* r : folding_readers_) {
+    r->is_timed = false;
+    set_timer(*r);
+  }
 }
 
 void lane::forget_row(std::uint32_t index) {
+  for (auto* r : folding_readers_) {
+    if (auto held = r->folder->take(index))
+      give_held(*r, std::move(*held));
+    r->folder->forget(index);
+  }
   auto watchers = row_readers_.find(index);
   if (watchers == row_readers_.end())
     return;

@@ -1,11 +1,13 @@
 #pragma once
 
-#include "actors/binder.hpp"
 #include "actors/cell_counters.hpp"
+#include "actors/event_binder.hpp"
 #include "actors/hierarchy.hpp"
+#include "actors/lane_event.hpp"
 #include "actors/ports.hpp"
 #include "actors/subscription.hpp"
 #include "actors/twin.hpp"
+#include "actors/update_folder.hpp"
 #include "messages/records.hpp"
 #include "registry/symbols.hpp"
 
@@ -15,21 +17,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <queue>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 namespace gemel {
 
-/// One property's change, as it waits on the lane.
-struct lane_change {
-  key_id key;
-  /// Null: the property is new.
-  value before;
-  /// Null: the property is gone.
-  value after;
-};
+class name_table;
 
 /// The twin that an event is about; lives during one call.
 struct lane_subject {
@@ -58,6 +55,8 @@ struct lane_world {
   /// Events on the lane before it is flushed; it is flushed at the end of each turn in any case.
   std::uint32_t events_max;
   std::function<twin_row&(std::uint32_t index)> row;
+  /// Whether a type is a model or extends it.
+  std::function<bool(std::string_view type, std::string_view model)> is_a;
 };
 
 /// A cell's stream of twin events: what happened since the last flush, who asked for it, and the
@@ -82,7 +81,7 @@ public:
   // ---- events -------------------------------------------------------------------------------
 
   /// Whether anybody may want an event of this twin; cheap, since every update asks.
-  bool wanted(const lane_subject& of) const;
+  bool wanted(const lane_subject& of) { return !readers_.empty() && is_wanted(of); }
 
   /// Tells those who want it of an event without changes. Must be called while the row is as the
   /// event left it. May flush.
@@ -103,65 +102,95 @@ public:
   /// Takes back what `flush` threw at: the subscribers of those events hear that they missed them.
   void drop() noexcept;
 
+  /// Ends a turn: flushes what happened, and what was held back long enough.
+  void end_turn(const moment& now);
+
+  /// When `end_turn` must be called next although nothing happens, `moment::steady_ns`.
+  std::optional<std::int64_t> next_due() const;
+
   // ---- readers ------------------------------------------------------------------------------
 
-  /// Adds a subscription. @param type of its request, if it names one. @param rows its twins, if it
-  /// names some.
-  void subscribe(const subscription_ptr& asked, std::optional<type_id> type,
-                 const std::vector<std::uint32_t>& rows);
+  /// Adds a subscription. @param rows its twins, if it names some.
+  void subscribe(const subscription_ptr& asked, const std::vector<std::uint32_t>& rows);
   void unsubscribe(std::uint64_t number);
 
-  /// The twin of the row is gone.
+  /// The twin of the row is gone, all its events noted.
   void forget_row(std::uint32_t index);
 
+  /// A group of children is at another place in the tree, or gone.
+  void forget_group(std::uint32_t group) { subtree_readers_of_.erase(group); }
+
 private:
-  struct event {
-    event_kind kind;
-    compact_id id;
-    type_id type;
-    std::string parent;
-    std::uint64_t version;
-    std::int64_t time_us;
-    std::int64_t source_time_us;
-    lifecycle_state lifecycle;
-    std::uint32_t changes_begin;
-    std::uint32_t changes_end;
-    // Of a crash what was thrown; of an emitted event its name.
-    std::string detail;
-    std::uint16_t shard;
-    dot write;
-    std::string cause;
-  };
   struct reader {
     subscription_ptr asked;
-    std::optional<twin_binder> where;
-    std::optional<type_id> type;
+    std::optional<event_binder> where;
+    // By type: whether it is one that was asked for.
+    boost::unordered_flat_map<std::uint32_t, bool> types;
     std::vector<std::uint32_t> rows;
-    // Places on the lane, ascending.
+    // Places on the lane, in the order of delivery.
     std::vector<std::uint32_t> pending;
-    std::uint64_t missed = 0;
+    // Of a subscriber with a rate limit.
+    std::optional<update_folder> folder;
+    bool is_timed = false; // stands in `timers_`
+  };
+  using reader_list = std::vector<reader*>;
+  struct timer {
+    std::int64_t at;
+    std::uint64_t subscription;
+    bool operator>(const timer& other) const noexcept { return at > other.at; }
   };
 
-  event event_of(event_kind kind, const lane_subject& of, const event_origin& from,
-                 const moment& now) const;
-  void put(event&& happened, const lane_subject& of);
-  void match(reader& r, std::uint32_t place, const lane_subject& of);
+  bool is_wanted(const lane_subject& of);
+  lane_event event_of(event_kind kind, const lane_subject& of, const event_origin& from,
+                      const moment& now) const;
+  void put(lane_event&& happened, const lane_subject& of, const moment& now);
+  std::span<const lane_change> changes_of(const lane_event& event) const {
+    return std::span{changes_}.subspan(event.changes_begin,
+                                       event.changes_end - event.changes_begin);
+  }
+
+  // ---- who wants what ----
+  void match(reader& r, std::uint32_t place, const lane_subject& of, const moment& now);
+  bool accepts(reader& r, std::uint32_t place, const lane_subject& of);
+  bool has_type(reader& r, type_id type);
+  const reader_list& readers_of_type(type_id type);
+  const reader_list& readers_above(const lane_subject& of);
   void list_reader(reader& r, const std::vector<std::uint32_t>& rows);
-  frame build_events(const reader& r, std::size_t from, std::size_t to);
-  std::size_t wire_bytes(const event& e);
+
+  // ---- rate limits ----
+  bool is_held(reader& r, std::uint32_t place, const lane_subject& of, const moment& now);
+  void give_held(reader& r, update_folder::folded&& held);
+  void set_timer(reader& r);
+  void drop_idle_timers();
+
+  // ---- delivery ----
+  void add_pending(reader& r, std::uint32_t place);
+  void write_events(frame_builder& into, const reader& r, std::size_t from, std::size_t to);
+  void write_event(wire::Event::Builder one, const lane_event& event, name_table& keys);
+  std::size_t wire_bytes(const lane_event& e);
   std::size_t frame_end(const reader& r, std::size_t from);
   void deliver(reader& r);
+  void publish(reader& r, frame_builder& built, std::uint32_t events);
+  void lose(reader& r, std::uint32_t events);
 
   lane_world world_;
   std::vector<lane_change> changes_;
-  std::vector<event> events_;
+  std::vector<lane_event> events_;
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<reader>> readers_;
   // Those that the lane holds something for.
-  std::vector<reader*> pending_readers_;
-  boost::unordered_flat_map<std::uint32_t, std::vector<reader*>> row_readers_;
-  boost::unordered_flat_map<std::uint32_t, std::vector<reader*>> type_readers_;
-  std::unordered_map<std::string, std::vector<reader*>> parent_readers_;
-  std::vector<reader*> all_readers_;
+  reader_list pending_readers_;
+  // Each reader stands in one of these, the most selective that it can.
+  boost::unordered_flat_map<std::uint32_t, reader_list> row_readers_;
+  std::unordered_map<std::string, reader_list> parent_readers_;
+  reader_list subtree_readers_;
+  reader_list typed_readers_;
+  reader_list all_readers_;
+  // Found when first asked for; forgotten when the readers change, or the tree.
+  boost::unordered_flat_map<std::uint32_t, reader_list> subtree_readers_of_; // by group
+  boost::unordered_flat_map<std::uint32_t, reader_list> typed_readers_of_;   // by type
+  // Those with a rate limit.
+  reader_list folding_readers_;
+  std::priority_queue<timer, std::vector<timer>, std::greater<>> timers_;
 };
 
 } // namespace gemel

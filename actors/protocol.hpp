@@ -32,6 +32,7 @@
 ///     DOOR      what a node publishes (session_actor.hpp).
 ///                 (frame hello, actor sink) -> (frame welcome, actor session) | (frame error,
 ///                 null) (close_atom)              ends, after its sessions
+///                 (sweep_atom)              from itself, while subscriptions wait to be resumed
 ///
 ///     SESSION   one linked program.
 ///                 (frame request)           -> (frame reply)
@@ -55,4 +56,5 @@ CAF_ADD_TYPE_ID(gemel, (gemel::frame))
 CAF_ADD_ATOM(gemel, gemel, answer_atom, "answer")
 CAF_ADD_ATOM(gemel, gemel, event_atom, "event")
 CAF_ADD_ATOM(gemel, gemel, close_atom, "close")
+CAF_ADD_ATOM(gemel, gemel, sweep_atom, "sweep")
 CAF_END_TYPE_ID_BLOCK(gemel)

@@ -27,14 +27,15 @@ public:
   void close();
 
 private:
-  void subscribe(const frame& asked, const reply_function& reply);
+  void submit(const frame& asked, reply_function reply);
+  std::uint64_t owner() const { return self_->id(); }
 
   caf::event_based_actor* self_;
   door_context* context_;
   caf::actor sink_;
   std::uint64_t last_request_ = 0;
   std::map<std::uint64_t, caf::typed_response_promise<frame>> waiting_;
-  std::vector<std::uint64_t> subscriptions_;
+  std::set<std::uint64_t> subscriptions_;
 };
 
 caf::result<frame> session_state::request(const frame& asked) {
@@ -52,7 +53,9 @@ caf::result<frame> session_state::request(const frame& asked) {
     return promise;
   }
   if (waiting_.size() >= context_->requests_max) {
-    promise.deliver(refuse(errc::overloaded, "this session has too many requests under way"));
+    // How soon one of them is answered, nobody knows; a millisecond is about a turn of all cells.
+    promise.deliver(
+        make_error_reply({errc::overloaded, "this session has too many requests under way", 1}));
     return promise;
   }
   auto number = ++last_request_;
@@ -61,24 +64,32 @@ caf::result<frame> session_state::request(const frame& asked) {
   reply_function reply = [to = caf::actor{self_}, number](frame content) {
     caf::anon_send(to, answer_atom::value, number, std::move(content));
   };
-  if (asked.message().isSubscribe())
-    subscribe(asked, reply);
-  else
-    context_->in.submit(asked, std::move(reply));
+  submit(asked, std::move(reply));
   return promise;
 }
 
-void session_state::subscribe(const frame& asked, const reply_function& reply) {
-  auto deliver = [to = caf::actor{self_}](frame batch) {
-    caf::anon_send(to, event_atom::value, std::move(batch));
-  };
-  context_->in.subscribe(asked, std::move(deliver), reply);
+void session_state::submit(const frame& asked, reply_function reply) {
+  auto message = asked.message();
+  if (message.isSubscribe()) {
+    auto deliver = [to = caf::actor{self_}](frame batch) {
+      caf::anon_send(to, event_atom::value, std::move(batch));
+    };
+    return context_->in.subscribe(asked, {owner(), std::move(deliver)}, reply);
+  }
+  if (message.isGrant()) {
+    auto grant = message.getGrant();
+    context_->in.grant(grant.getSubscription(), grant.getCredit(), owner());
+    return reply(make_done_reply());
+  }
+  if (message.isUnsubscribe())
+    subscriptions_.erase(message.getUnsubscribe());
+  context_->in.submit(asked, std::move(reply));
 }
 
 void session_state::answer(std::uint64_t number, frame content) {
   auto reply = content.message().getReply();
   if (reply.isSubscribed())
-    subscriptions_.push_back(reply.getSubscribed());
+    subscriptions_.insert(reply.getSubscribed());
   auto i = waiting_.find(number);
   if (i == waiting_.end())
     return;
@@ -87,8 +98,7 @@ void session_state::answer(std::uint64_t number, frame content) {
 }
 
 void session_state::close() {
-  for (auto number : subscriptions_)
-    context_->in.unsubscribe(number, {});
+  context_->in.detach({subscriptions_.begin(), subscriptions_.end()}, owner());
   subscriptions_.clear();
 }
 
@@ -123,6 +133,7 @@ public:
 
   caf::result<frame, caf::actor> open(const frame& hello, const caf::actor& sink);
   void ended(const caf::actor_addr& session);
+  void sweep();
   void close();
 
 private:
@@ -130,6 +141,7 @@ private:
   door_context* context_;
   std::map<caf::actor_addr, caf::actor> sessions_;
   bool closing_ = false;
+  bool sweeping_ = false;
 };
 
 caf::result<frame, caf::actor> door_state::open(const frame& hello, const caf::actor& sink) {
@@ -154,8 +166,18 @@ caf::result<frame, caf::actor> door_state::open(const frame& hello, const caf::a
 
 void door_state::ended(const caf::actor_addr& session) {
   sessions_.erase(session);
+  if (!sweeping_)
+    sweep();
   if (closing_ && sessions_.empty())
     self_->quit();
+}
+
+// Again and again while subscriptions of links that broke wait to be resumed.
+void door_state::sweep() {
+  constexpr std::chrono::seconds pause{1};
+  sweeping_ = context_->in.sweep() > 0;
+  if (sweeping_)
+    self_->delayed_send(self_, pause, sweep_atom::value);
 }
 
 void door_state::close() {
@@ -174,6 +196,7 @@ caf::behavior door_actor(caf::event_based_actor* self, door_context* context) {
   self->set_down_handler([state](caf::down_msg& down) { state->ended(down.source); });
   return {
       [state](const frame& hello, const caf::actor& sink) { return state->open(hello, sink); },
+      [state](sweep_atom) { state->sweep(); },
       [state](close_atom) { state->close(); },
   };
 }
@@ -185,7 +208,8 @@ caf::behavior subscriber_actor(caf::event_based_actor* self, ingress* in,
       [in, callback = std::move(callback)](event_atom, const frame& batch) {
         callback(batch);
         auto events = batch.message().getEvents();
-        in->grant(events.getSubscription(), events.getEvents().size());
+        if (events.getEvents().size() > 0)
+          in->grant(events.getSubscription(), events.getEvents().size());
       },
       [self](close_atom) { self->quit(); },
   };

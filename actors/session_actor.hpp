@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 
 namespace gemel {
 
@@ -16,7 +17,7 @@ struct door_context {
   ingress& in;
   std::size_t sessions_max = limits::sessions_max;
   /// Requests of one session that may wait for their answer at once.
-  std::size_t requests_max = 1'024;
+  std::size_t requests_max = limits::session_requests_max;
   /// Bytes of one request.
   std::size_t frame_bytes_max = limits::frame_bytes_max;
   std::atomic<std::size_t> sessions{0};
@@ -27,8 +28,8 @@ struct door_context {
 /// subscriptions go to `sink`. `(close_atom)` ends it when all its sessions have ended.
 caf::behavior door_actor(caf::event_based_actor* self, door_context* context);
 
-/// One linked program: `frame` requests get `frame` replies. Ends, with its subscriptions, when
-/// `sink` does.
+/// One linked program: `frame` requests get `frame` replies. Ends when `sink` does, with its
+/// subscriptions; those with `keep_ms` wait to be resumed by another session.
 caf::behavior session_actor(caf::event_based_actor* self, door_context* context, caf::actor sink);
 
 /// One subscriber inside the node: gives each batch of events to `callback`, then credit back to

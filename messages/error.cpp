@@ -8,13 +8,14 @@ namespace gemel {
 namespace {
 
 // In the order of the enum.
-constexpr std::array<std::string_view, 30> names = {
+constexpr std::array<std::string_view, 31> names = {
     "none",           "bad_frame",    "bad_value",           "bad_name",      "bad_syntax",
     "twin_not_found", "twin_exists",  "precondition_failed", "illegal_state", "hierarchy_cycle",
     "limit_reached",  "overloaded",   "timed_out",           "unreachable",   "has_children",
     "twin_crashed",   "stopping",     "unsupported",         "io_failed",     "unknown_key",
     "missing_field",  "incompatible", "twin_busy",           "alias_taken",   "unknown_command",
     "command_failed", "store_full",   "store_failed",        "store_corrupt", "not_applied",
+    "subscription_lost",
 };
 
 } // namespace
@@ -35,6 +36,8 @@ std::string to_string(const error& what) {
   std::string text{to_string(what.code)};
   if (!what.context.empty())
     text.append(": ").append(what.context);
+  if (what.retry_after_ms > 0)
+    text.append("; try again in ").append(std::to_string(what.retry_after_ms)).append(" ms");
   return text;
 }
 

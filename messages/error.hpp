@@ -73,6 +73,8 @@ enum class errc : std::uint16_t {
   store_corrupt = 28,
   /// Another entry of the atomic batch failed; the context says why. Nothing was changed.
   not_applied = 29,
+  /// The subscription to resume is not kept any more; subscribe anew and read the twins again.
+  subscription_lost = 30,
 };
 
 /// The code as text, such as `twin_not_found`. Returns `unknown` for numbers of a newer peer.
@@ -91,7 +93,8 @@ struct error {
   friend bool operator==(const error&, const error&) = default;
 };
 
-/// `code: context`, or only the code when there is no context.
+/// `code: context`, or only the code when there is no context; with the time to try again, if one
+/// is given.
 std::string to_string(const error& what);
 
 /// The value, or why there is none.

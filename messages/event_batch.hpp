@@ -62,9 +62,16 @@ public:
 
   std::uint64_t subscription() const { return batch_.getSubscription(); }
 
-  /// Events that were left out just before this batch because the subscriber was slow. If not 0,
-  /// read the twins again.
+  /// Events that were left out just before this batch because the subscriber was slow, or away for
+  /// too long. If not 0, read the twins again. A batch may have no events but this to tell.
   std::uint64_t missed() const { return batch_.getMissed(); }
+
+  /// Of a subscription with `keep_ms`: the number of the last event here, or the last that was left
+  /// out before; `subscription_request::resume_after` takes it. Else 0.
+  std::uint64_t last_sequence() const {
+    auto first = batch_.getFirstSequence();
+    return first == 0 ? 0 : first + size() - 1;
+  }
 
   unsigned size() const { return batch_.getEvents().size(); }
   event_view operator[](unsigned index) const { return {batch_, index}; }

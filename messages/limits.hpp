@@ -71,8 +71,18 @@ inline constexpr std::size_t groups_max = 10'000;
 inline constexpr std::size_t subscriptions_max = 1'000'000;
 /// Events kept for one slow subscriber before it gets a `gap`.
 inline constexpr std::size_t subscriber_backlog_max = 65'536;
+/// Bytes of events kept for one slow or absent subscriber (16 MiB).
+inline constexpr std::size_t subscriber_backlog_bytes_max = 16u << 20;
+/// How long a subscription outlives its link.
+inline constexpr std::chrono::milliseconds subscription_keep_max = std::chrono::hours{24};
+/// How long an event may be held back for the sake of a subscriber's rate.
+inline constexpr std::chrono::milliseconds min_interval_max = std::chrono::hours{1};
+/// What an `overloaded` answer names at most as the time to wait.
+inline constexpr std::chrono::milliseconds retry_after_max = std::chrono::seconds{10};
 /// Sessions (linked programs) of one node.
 inline constexpr std::size_t sessions_max = 10'000;
+/// Requests of one session without an answer.
+inline constexpr std::size_t session_requests_max = 1'024;
 
 /// What a behaviour may do in one call besides changing its twin: events, messages, work.
 inline constexpr std::size_t behavior_effects_max = 4'096;

@@ -221,6 +221,31 @@ frame make_welcome_reply(std::string_view node, std::string_view program) {
   return frame::build(builder);
 }
 
+frame make_gap_notice(std::uint64_t subscription, std::uint64_t missed, std::uint64_t next) {
+  capnp::MallocMessageBuilder builder;
+  auto batch = builder.initRoot<wire::Message>().initEvents();
+  batch.setSubscription(subscription);
+  batch.setMissed(missed);
+  batch.setFirstSequence(next);
+  return frame::build(builder);
+}
+
+frame make_events_tail(const frame& events, std::uint32_t skip) {
+  auto from = events.message().getEvents();
+  auto all = from.getEvents();
+  GEMEL_CHECK(skip < all.size());
+  frame_builder builder{events.size() / sizeof(capnp::word) + 1};
+  auto batch = builder.message().initEvents();
+  batch.setSubscription(from.getSubscription());
+  batch.setKeys(from.getKeys());
+  batch.setTypes(from.getTypes());
+  batch.setFirstSequence(from.getFirstSequence() + skip);
+  auto rest = batch.initEvents(all.size() - skip);
+  for (unsigned i = 0; i < rest.size(); ++i)
+    rest.setWithCaveats(i, all[i + skip]);
+  return builder.finish();
+}
+
 error read_error(wire::Error::Reader what) {
   return {static_cast<errc>(what.getCode()), std::string{text_of(what.getContext())},
           what.getRetryAfterMs()};

@@ -19,6 +19,13 @@ frame make_types_reply(std::span<const type_record> types);
 frame make_stats_reply(const stats_record& stats);
 frame make_welcome_reply(std::string_view node, std::string_view program);
 
+/// Events without events: only how many were left out. @param next the number of the next event, of
+/// a subscription that can be resumed; else 0.
+frame make_gap_notice(std::uint64_t subscription, std::uint64_t missed, std::uint64_t next);
+
+/// The frame of events without its first `skip` events, of which it must have more.
+frame make_events_tail(const frame& events, std::uint32_t skip);
+
 error read_error(wire::Error::Reader what);
 outcome read_outcome(wire::Outcome::Reader what);
 twin_page read_page(wire::Page::Reader what);

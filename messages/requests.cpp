@@ -289,6 +289,24 @@ frame make_subscribe(const subscription_request& asked) {
   return frame::build(builder);
 }
 
+subscription_request read_subscribe(wire::Subscribe::Reader asked) {
+  subscription_request made;
+  for (auto id : asked.getIds())
+    made.ids.emplace_back(text_of(id));
+  made.type = text_of(asked.getType());
+  made.parent = text_of(asked.getParent());
+  made.where = text_of(asked.getWhere());
+  made.credit = asked.getCredit();
+  made.ancestor = text_of(asked.getAncestor());
+  for (auto kind : asked.getKinds())
+    made.kinds.push_back(static_cast<event_kind>(kind));
+  made.min_interval_ms = asked.getMinIntervalMs();
+  made.keep_ms = asked.getKeepMs();
+  made.resume = asked.getResume();
+  made.resume_after = asked.getResumeAfter();
+  return made;
+}
+
 frame make_unsubscribe(std::uint64_t subscription) {
   capnp::MallocMessageBuilder builder;
   root_of(builder).setUnsubscribe(subscription);

@@ -73,6 +73,9 @@ frame make_query(const query_request& asked);
 
 frame make_subscribe(const subscription_request& asked);
 
+/// Reads a checked frame's.
+subscription_request read_subscribe(wire::Subscribe::Reader asked);
+
 frame make_unsubscribe(std::uint64_t subscription);
 
 frame make_grant(std::uint64_t subscription, std::uint32_t credit);

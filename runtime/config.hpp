@@ -61,6 +61,16 @@ struct limits_section {
   std::uint64_t sessions_max = limits::sessions_max;
   std::uint64_t subscriptions_max = limits::subscriptions_max;
   std::uint64_t subscriber_backlog_max = limits::subscriber_backlog_max;
+  std::uint64_t subscriber_backlog_bytes_max = limits::subscriber_backlog_bytes_max;
+  std::int64_t subscription_keep_max_us =
+      std::chrono::microseconds{limits::subscription_keep_max}.count();
+  std::uint64_t batch_entries_max = limits::batch_entries_max;
+  std::uint64_t parked_creates_max = limits::parked_creates_max;
+  /// Queries and the like.
+  std::uint64_t gatherings_max = limits::gatherings_max;
+  std::uint64_t session_requests_max = limits::session_requests_max;
+  /// Of answers.
+  std::uint64_t page_bytes_max = limits::page_bytes_max;
 
   friend bool operator==(const limits_section&, const limits_section&) = default;
 };

@@ -30,7 +30,7 @@ cell_limits cell_limits_of(const node_config& config) {
   made.children_max = static_cast<std::uint32_t>(config.limits.children_max);
   made.depth_max = static_cast<std::uint32_t>(config.limits.depth_max);
   made.properties_max = static_cast<std::uint32_t>(config.limits.properties_max);
-  made.page_rows_max = static_cast<std::uint32_t>(config.limits.page_rows_max);
+  made.parked_creates_max = config.limits.parked_creates_max;
   made.lane_events_max = config.lane.flush_events;
   return made;
 }
@@ -50,7 +50,13 @@ ingress::options ingress_options(const node_config& config, std::uint32_t cells,
   made.seed = seed;
   made.subscriptions_max = config.limits.subscriptions_max;
   made.subscriber_backlog_max = static_cast<std::uint32_t>(config.limits.subscriber_backlog_max);
+  made.subscriber_backlog_bytes_max = config.limits.subscriber_backlog_bytes_max;
+  made.subscription_keep_max = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::microseconds{config.limits.subscription_keep_max_us});
   made.page_rows_max = static_cast<std::uint32_t>(config.limits.page_rows_max);
+  made.page_bytes_max = config.limits.page_bytes_max;
+  made.batch_entries_max = config.limits.batch_entries_max;
+  made.gatherings_max = config.limits.gatherings_max;
   made.node = config.node.id;
   made.program = "gemel " + std::string{version};
   return made;
@@ -192,6 +198,7 @@ void node::parts::start_cells() {
   in->on_stats([this](stats_record& stats) { add_stats(stats); });
   doors = std::make_unique<door_context>(*in);
   doors->sessions_max = options.config.limits.sessions_max;
+  doors->requests_max = options.config.limits.session_requests_max;
   doors->frame_bytes_max = options.config.limits.frame_bytes_max;
 }
 
@@ -339,12 +346,15 @@ result<subscription_id> node::subscribe(const subscription_request& asked,
     caf::anon_send(subscriber, event_atom::value, std::move(events));
   };
   std::promise<frame> answer;
-  parts_->in->subscribe(make_subscribe(asked), deliver,
+  parts_->in->subscribe(make_subscribe(asked), {subscriber.id(), deliver},
                         [&](frame content) { answer.set_value(std::move(content)); });
   auto number = expect_subscribed(answer.get_future().get());
   if (number) {
     std::lock_guard guard{parts_->subscribers_mutex};
-    parts_->subscribers.emplace(subscription_id{*number}, subscriber);
+    auto& holder = parts_->subscribers[subscription_id{*number}];
+    if (holder) // Resumed: another one holds it now.
+      caf::anon_send(holder, close_atom::value);
+    holder = subscriber;
   } else {
     caf::anon_send(subscriber, close_atom::value);
   }

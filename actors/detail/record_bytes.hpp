@@ -14,4 +14,10 @@ inline std::size_t bytes_of(const twin_record& twin) {
   return sum;
 }
 
+inline error too_large(const twin_record& twin) {
+  return {errc::limit_reached, twin.id
+                                   + " with all its properties does not fit one answer; query it "
+                                     "with 'select' for some of them"};
+}
+
 } // namespace gemel::detail

@@ -94,4 +94,8 @@ result<void> probe_tcp(const std::string& host, std::uint16_t port,
   return last;
 }
 
+void pause(std::chrono::milliseconds time) {
+  std::this_thread::sleep_for(time);
+}
+
 } // namespace gemel

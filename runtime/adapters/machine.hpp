@@ -24,4 +24,7 @@ std::uint64_t resident_bytes();
 result<void> probe_tcp(const std::string& host, std::uint16_t port,
                        std::chrono::milliseconds timeout);
 
+/// Has the calling thread wait.
+void pause(std::chrono::milliseconds time);
+
 } // namespace gemel

@@ -98,20 +98,6 @@ inline query_request read_query(wire::Query::Reader asked) {
           asked.getExplain()};
 }
 
-inline subscription_request read_subscribe(wire::Subscribe::Reader asked) {
-  subscription_request read{read_texts(asked.getIds()), std::string{text_of(asked.getType())},
-                            std::string{text_of(asked.getParent())},
-                            std::string{text_of(asked.getWhere())}, asked.getCredit()};
-  read.ancestor = text_of(asked.getAncestor());
-  for (auto kind : asked.getKinds())
-    read.kinds.push_back(static_cast<event_kind>(kind));
-  read.min_interval_ms = asked.getMinIntervalMs();
-  read.keep_ms = asked.getKeepMs();
-  read.resume = asked.getResume();
-  read.resume_after = asked.getResumeAfter();
-  return read;
-}
-
 inline std::vector<twin_alias> read_aliases(capnp::List<wire::Alias>::Reader list) {
   std::vector<twin_alias> read;
   for (auto one : list)

@@ -1,5 +1,6 @@
 #include "tests/support/simulated_node.hpp"
 
+#include "messages/event_batch.hpp"
 #include "messages/wire.hpp"
 #include "tests/support/catch.hpp"
 
@@ -7,6 +8,7 @@
 #include <bit>
 #include <cerrno>
 #include <map>
+#include <numeric>
 
 namespace gemel::test {
 
@@ -204,17 +206,19 @@ std::vector<twin_record> simulated_node::query_all(query_request asked) {
 
 subscriber_ptr simulated_node::subscribe(const subscription_request& asked) {
   auto who = std::make_shared<subscriber>();
+  who->owner = ++last_owner_;
   std::optional<frame> answer;
-  ingress_->subscribe(
-      make_subscribe(asked),
-      [this, who](frame events) {
-        auto batch = events.message().getEvents();
-        who->missed.push_back(batch.getMissed());
-        for (unsigned i = 0; i < batch.getEvents().size(); ++i)
-          who->events.push_back(read_event(batch, i));
-        seen(std::move(events));
-      },
-      [&answer](frame reply) { answer = std::move(reply); });
+  ingress_->subscribe(make_subscribe(asked),
+                      {who->owner,
+                       [this, who](frame events) {
+                         auto batch = events.message().getEvents();
+                         who->last_sequence = event_batch{events}.last_sequence();
+                         who->missed.push_back(batch.getMissed());
+                         for (unsigned i = 0; i < batch.getEvents().size(); ++i)
+                           who->events.push_back(read_event(batch, i));
+                         seen(std::move(events));
+                       }},
+                      [&answer](frame reply) { answer = std::move(reply); });
   run();
   GEMEL_CHECK(answer.has_value());
   auto number = expect_subscribed(seen(*answer));
@@ -231,6 +235,15 @@ void simulated_node::unsubscribe(const subscriber& who) {
 
 void simulated_node::grant(const subscriber& who, std::uint32_t credit) {
   GEMEL_CHECK(expect_done(answer_to(make_grant(who.number, credit))).has_value());
+}
+
+void simulated_node::cut(const subscriber& who) {
+  ingress_->detach({who.number}, who.owner);
+  run();
+}
+
+std::uint64_t subscriber::missed_sum() const {
+  return std::accumulate(missed.begin(), missed.end(), std::uint64_t{0});
 }
 
 std::vector<twin_record> simulated_node::all() {

@@ -75,6 +75,12 @@ struct subscriber {
   std::vector<twin_event> events;
   /// Of every batch that came: events left out before it.
   std::vector<std::uint64_t> missed;
+  /// Tells links apart.
+  std::uint64_t owner = 0;
+  /// Of a subscription that can be resumed: the number of the last event that came.
+  std::uint64_t last_sequence = 0;
+
+  std::uint64_t missed_sum() const;
 };
 using subscriber_ptr = std::shared_ptr<subscriber>;
 
@@ -150,6 +156,8 @@ public:
   subscriber_ptr subscribe(const subscription_request& asked);
   void unsubscribe(const subscriber& who);
   void grant(const subscriber& who, std::uint32_t credit);
+  /// The link of the subscriber breaks: what it was not given yet is lost.
+  void cut(const subscriber& who);
 
   /// What `subscribe` was refused for.
   const error& last_error() const noexcept { return last_error_; }
@@ -195,6 +203,7 @@ private:
   std::vector<std::size_t> ready_;
   std::unique_ptr<ingress> ingress_;
   std::size_t unanswered_ = 0;
+  std::uint64_t last_owner_ = 0;
   error last_error_;
 };
 

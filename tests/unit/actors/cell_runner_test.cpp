@@ -143,14 +143,14 @@ TEST_CASE("a subscriber that throws loses those events and is told so", "[unit][
   std::vector<std::uint64_t> missed;
   bool broken = true;
   std::optional<frame> answer;
-  aut.doors.subscribe(
-      make_subscribe({.type = "machine"}),
-      [&](const frame& events) {
-        if (std::exchange(broken, false))
-          throw std::runtime_error{"cannot take it"};
-        missed.push_back(events.message().getEvents().getMissed());
-      },
-      [&](frame reply) { answer = std::move(reply); });
+  aut.doors.subscribe(make_subscribe({.type = "machine"}),
+                      {1,
+                       [&](const frame& events) {
+                         if (std::exchange(broken, false))
+                           throw std::runtime_error{"cannot take it"};
+                         missed.push_back(events.message().getEvents().getMissed());
+                       }},
+                      [&](frame reply) { answer = std::move(reply); });
   aut.run();
   REQUIRE(expect_subscribed(answer.value()));
   for (double celsius : {1.0, 2.0}) {

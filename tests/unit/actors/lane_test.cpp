@@ -186,7 +186,8 @@ TEST_CASE("a slow subscriber learns how much it missed", "[unit][actors]") {
   for (int i = 0; i < 4; ++i)
     REQUIRE(node.set("m-1", "temperature", 200 + i) == errc::none);
   CHECK(who->events.size() == 5);
-  CHECK(who->missed == std::vector<std::uint64_t>{0, 0, 0, 7, 0});
+  // It was told as soon as there was room, in a batch of its own.
+  CHECK(who->missed == std::vector<std::uint64_t>{0, 0, 0, 7, 0, 0});
   CHECK(who->events[3].version == 12);
   CHECK(*&who->events[3].find("temperature")->new_value == value{200});
   // Nobody else is slowed down by it.
@@ -195,14 +196,18 @@ TEST_CASE("a slow subscriber learns how much it missed", "[unit][actors]") {
   CHECK(other->events.size() == 1);
 }
 
-TEST_CASE("credit is spent whole or not at all", "[unit][actors]") {
-  subscription one{1, {}, {}, 5, [](frame) {}};
-  CHECK_FALSE(one.spend(6));
-  CHECK(one.spend(3));
-  CHECK_FALSE(one.spend(3));
+TEST_CASE("credit is spent as far as it goes, and never rises above what was asked",
+          "[unit][actors]") {
+  subscription::options wanted;
+  wanted.credit_max = 5;
+  subscription one{std::move(wanted), {0, [](frame) {}}};
+  CHECK(one.reserve(3) == 3);
+  CHECK(one.reserve(3) == 2);
+  CHECK(one.reserve(3) == 0);
   one.grant(1);
-  CHECK(one.spend(3));
-  CHECK_FALSE(one.spend(1));
+  CHECK(one.reserve(3) == 1);
+  one.grant(1'000);
+  CHECK(one.reserve(1'000) == 5);
 }
 
 TEST_CASE("subscriptions are refused with a reason", "[unit][actors]") {
@@ -296,14 +301,14 @@ TEST_CASE("large events go in frames that a link takes", "[unit][actors]") {
   std::size_t largest = 0;
   std::size_t events = 0;
   std::optional<frame> answer;
-  node.doors().subscribe(
-      make_subscribe({{"m"}, "", "", "", 0}),
-      [&](frame batch) {
-        largest = std::max(largest, batch.size());
-        events += batch.message().getEvents().getEvents().size();
-        CHECK(frame::check(batch.bytes()).has_value());
-      },
-      [&](frame reply) { answer = std::move(reply); });
+  node.doors().subscribe(make_subscribe({{"m"}, "", "", "", 0}),
+                         {1,
+                          [&](frame batch) {
+                            largest = std::max(largest, batch.size());
+                            events += batch.message().getEvents().getEvents().size();
+                            CHECK(frame::check(batch.bytes()).has_value());
+                          }},
+                         [&](frame reply) { answer = std::move(reply); });
   node.run();
   for (int i = 0; i < 16; ++i)
     node.send_update(

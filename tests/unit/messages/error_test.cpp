@@ -7,7 +7,7 @@ using namespace gemel;
 
 TEST_CASE("every errc has a text of its own that leads back to it", "[unit][messages]") {
   std::set<std::string_view> texts;
-  for (std::uint16_t i = 0; i <= static_cast<std::uint16_t>(errc::incompatible); ++i) {
+  for (std::uint16_t i = 0; i <= static_cast<std::uint16_t>(errc::subscription_lost); ++i) {
     auto code = static_cast<errc>(i);
     CHECK(errc_from_string(to_string(code)) == code);
     CHECK(texts.insert(to_string(code)).second);
@@ -18,6 +18,12 @@ TEST_CASE("every errc has a text of its own that leads back to it", "[unit][mess
   CHECK(to_string(errc::command_failed) == "command_failed");
   CHECK(to_string(errc::store_corrupt) == "store_corrupt");
   CHECK(to_string(errc::not_applied) == "not_applied");
+}
+
+TEST_CASE("an error says when trying again is worth it", "[unit][messages]") {
+  CHECK(to_string(error{errc::overloaded, "the queue is full", 20})
+        == "overloaded: the queue is full; try again in 20 ms");
+  CHECK(to_string(error{errc::overloaded, {}, 1}) == "overloaded; try again in 1 ms");
 }
 
 TEST_CASE("an errc of a newer peer is unknown, an unknown text is none", "[unit][messages]") {
