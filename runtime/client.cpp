@@ -77,7 +77,8 @@ public:
   }
   /// The callback to give `events` to; null when they were put aside or thrown away.
   std::shared_ptr<event_callback> find_or_keep(const frame& events) {
-    constexpr std::size_t early_max = 1'024;
+    // As many as there may be on their way without a grant.
+    constexpr std::size_t early_max = limits::subscriber_backlog_max;
     auto number = events.message().getEvents().getSubscription();
     std::lock_guard guard{mutex_};
     if (auto i = callbacks_.find(number); i != callbacks_.end())
@@ -143,7 +144,8 @@ private:
 };
 
 void grant(const caf::actor& session, const event_batch& events) {
-  caf::anon_send(session, make_grant(events.subscription(), events.size()));
+  if (events.size() > 0)
+    caf::anon_send(session, make_grant(events.subscription(), events.size()));
 }
 
 // The program's end of a session. `(session)` tells it which one, `(answer_atom, n, frame)` has it

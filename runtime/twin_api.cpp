@@ -1,9 +1,12 @@
 #include "runtime/twin_api.hpp"
 
 #include "messages/replies.hpp"
+#include "runtime/adapters/machine.hpp"
 
+#include <algorithm>
 #include <future>
 #include <memory>
+#include <numeric>
 
 namespace gemel {
 
@@ -58,6 +61,41 @@ result<void> twin_api::update(const twin_update& change) {
 result<outcome> twin_api::update(std::span<const twin_update> changes,
                                  const update_options& options) {
   return expect_outcome(ask(make_update(changes, options)));
+}
+
+result<outcome> twin_api::update_patiently(std::span<const twin_update> changes) {
+  std::vector<twin_update> left{changes.begin(), changes.end()};
+  std::vector<std::uint32_t> places(left.size()); // in `changes`, of those left
+  std::iota(places.begin(), places.end(), 0u);
+  outcome all;
+  for (auto waited = std::chrono::milliseconds{0};;) {
+    auto done = update(left);
+    if (!done)
+      return done;
+    all.applied += done->applied;
+    std::chrono::milliseconds wait{0};
+    std::vector<twin_update> again;
+    std::vector<std::uint32_t> again_places;
+    for (auto& failed : done->failures) {
+      if (failed.why.code != errc::overloaded || waited >= patience_) {
+        all.failures.push_back({places.at(failed.index), std::move(failed.why)});
+        continue;
+      }
+      wait = std::max(wait, std::chrono::milliseconds{std::max(failed.why.retry_after_ms, 1u)});
+      again.push_back(std::move(left.at(failed.index)));
+      again_places.push_back(places.at(failed.index));
+    }
+    if (again.empty())
+      break;
+    wait = std::min(wait, patience_ - waited);
+    pause(wait);
+    waited += wait;
+    left = std::move(again);
+    places = std::move(again_places);
+  }
+  std::sort(all.failures.begin(), all.failures.end(),
+            [](const failure& a, const failure& b) { return a.index < b.index; });
+  return all;
 }
 
 result<twin_record> twin_api::get(std::string_view id_or_path) {

@@ -56,6 +56,10 @@ public:
   /// twin by twin. errc::twin_busy when older batches were in the way again and again.
   result<outcome> update(std::span<const twin_update> changes, const update_options& options = {});
 
+  /// The same, where entries that the node refused as `overloaded` are sent again, after the time
+  /// it names, until `patience()` is over. Entries of one twin stay in their order.
+  result<outcome> update_patiently(std::span<const twin_update> changes);
+
   /// @param id_or_path an id, or a path such as `/hall-3/line-1/press-7`.
   /// @returns errc::twin_not_found, also when the path's last id lies elsewhere.
   result<twin_record> get(std::string_view id_or_path);

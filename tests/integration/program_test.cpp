@@ -116,7 +116,7 @@ TEST_CASE("a node says where it listens and stops cleanly on signals",
 TEST_CASE("a node stops while programs are linked to it", "[integration][runtime][program]") {
   running_node node;
   node.add_factory();
-  process watch{node.command({"twin", "watch"}), {}, node.environment()};
+  process watch{node.command({"twin", "watch", "--keep", "0s"}), {}, node.environment()};
   watch.need_error("watching");
   node.self().signal(SIGTERM);
   CHECK(node.self().finish().exit_code == 0);
