@@ -4,6 +4,7 @@
 #include "runtime/twin_document.hpp"
 #include "workflows/functions.hpp"
 #include "workflows/json_document.hpp"
+#include "workflows/rule.hpp"
 #include "workflows/workflow.hpp"
 
 #include <algorithm>
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::string_view kinds_hint =
     "known are a node's config (.toml), twins (.jsonl: one object per line; .json: one object or a "
-    "list) and workflows (.json with \"steps\")";
+    "list), workflows (.json with \"steps\") and event rules (.json with \"rule\")";
 
 std::optional<document_kind> kind_by_name(std::string_view file_name) {
   if (file_name.ends_with(".toml"))
@@ -59,10 +60,14 @@ fault_list check_config(std::string_view text, std::string_view file_name) {
   return read ? fault_list{} : std::move(read.error());
 }
 
-// Only one object at the top, of which `key` is a member.
-bool is_object_with(std::string_view text, std::string_view key) {
+// A document of one object says by a key of its own what it is; twins have none of these.
+document_kind kind_by_keys(std::string_view text) {
   auto content = value_from_json(text);
-  return content && content->find(key) != nullptr;
+  if (content && content->find("steps") != nullptr)
+    return document_kind::workflow;
+  if (content && content->find("rule") != nullptr)
+    return document_kind::rule;
+  return document_kind::twin_list;
 }
 
 fault_list check_workflow(std::string_view text, std::string_view file_name) {
@@ -96,15 +101,22 @@ fault_list check_twins(std::string_view text, std::string_view file_name, docume
   return faults;
 }
 
+fault_list check_rule(std::string_view text, std::string_view file_name) {
+  auto document = json_document::parse(std::string{text}, std::string{file_name});
+  if (!document)
+    return std::move(document.error());
+  auto read = rule::read(*document);
+  return read ? fault_list{} : std::move(read.error());
+}
+
 } // namespace
 
 std::optional<document_kind> kind_of_document(std::string_view text, std::string_view file_name) {
   auto kind = kind_by_name(file_name);
   if (!kind)
     kind = kind_by_content(text);
-  if (kind == document_kind::twin_list && text.size() <= json_document_bytes_max
-      && is_object_with(text, "steps"))
-    return document_kind::workflow;
+  if (kind == document_kind::twin_list && text.size() <= json_document_bytes_max)
+    return kind_by_keys(text);
   return kind;
 }
 
@@ -128,10 +140,17 @@ fault_list check_document(std::string_view text, std::string_view file_name) {
              "a document of " + std::to_string(text.size()) + " bytes",
              "at most " + std::to_string(document_bytes_max) + " bytes are checked at once"}};
   }
-  if (*kind == document_kind::node_config)
+  switch (*kind) {
+  case document_kind::node_config:
     return check_config(text, file_name);
-  if (*kind == document_kind::workflow)
+  case document_kind::workflow:
     return check_workflow(text, file_name);
+  case document_kind::rule:
+    return check_rule(text, file_name);
+  case document_kind::twin_lines:
+  case document_kind::twin_list:
+    break;
+  }
   return check_twins(text, file_name, *kind);
 }
 

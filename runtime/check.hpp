@@ -18,6 +18,8 @@ enum class document_kind {
   twin_list,
   /// A workflow (JSON), `workflows/workflow.hpp`: an object with `steps`.
   workflow,
+  /// An event rule (JSON), `workflows/rule.hpp`: an object with `rule`.
+  rule,
 };
 
 /// Bytes of a document that is checked as a whole (256 MiB, some million twins); longer `.jsonl`

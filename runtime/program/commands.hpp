@@ -41,6 +41,9 @@ void add_type_commands(CLI::App& root, program_context& context);
 /// `store` with `check repair stats backup restore`.
 void add_store_commands(CLI::App& root, program_context& context);
 
+/// `rule` with `test explain`.
+void add_rule_commands(CLI::App& root, program_context& context);
+
 /// `stats`.
 void add_stats_command(CLI::App& root, program_context& context);
 

@@ -1,0 +1,177 @@
+#include "runtime/adapters/files.hpp"
+#include "runtime/adapters/terminal.hpp"
+#include "runtime/program/commands.hpp"
+#include "runtime/program/json_text.hpp"
+#include "runtime/program/rule_text.hpp"
+#include "workflows/rule_runner.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace gemel {
+
+namespace {
+
+constexpr std::size_t event_line_bytes_max = 1u << 20;
+
+struct rule_arguments {
+  std::string rule;
+  std::string events;
+};
+
+int refuse_faults(const program_context& context, const fault_list& faults) {
+  std::string text;
+  for (const auto& found : faults)
+    text += to_string(found) + '\n';
+  if (context.json)
+    context.console.out(json_object{}.add_json("faults", faults_json(faults)).text() + "\n");
+  else
+    context.console.err(text);
+  return exit_usage;
+}
+
+// The rule, or the exit code after what is wrong with it was printed.
+tl::expected<rule, int> read_rule(const program_context& context, const std::string& path) {
+  auto text = read_file(path, json_document_bytes_max);
+  if (!text)
+    return tl::unexpected<int>(refuse(context, text.error()));
+  auto document = json_document::parse(std::move(*text), path);
+  if (!document)
+    return tl::unexpected<int>(refuse_faults(context, document.error()));
+  auto made = rule::read(*document);
+  if (!made)
+    return tl::unexpected<int>(refuse_faults(context, made.error()));
+  return std::move(*made);
+}
+
+int explain_rule(const program_context& context, const rule_arguments& asked) {
+  auto what = read_rule(context, asked.rule);
+  if (!what)
+    return what.error();
+  context.console.out(explain_text(*what, context.console.is_utf8()));
+  return exit_ok;
+}
+
+// Runs a rule over a file and prints what it finds as it finds it.
+class rule_trial {
+public:
+  rule_trial(const program_context& context, const rule& what)
+      : context_{context}, rule_{what}, runner_{what} {}
+
+  int run(const std::string& path) {
+    fault_list faults;
+    auto read = read_lines(path, event_line_bytes_max, [&](std::string_view line, std::size_t n) {
+      if (line.find_first_not_of(" \t\r") == std::string_view::npos)
+        return true;
+      auto event = read_recorded_event(line, n, path);
+      if (event)
+        take(*event, n);
+      else
+        faults = std::move(event.error());
+      return faults.empty();
+    });
+    if (!read)
+      return refuse(context_, read.error());
+    if (!faults.empty())
+      return refuse_faults(context_, faults);
+    match_output found;
+    runner_.finish(found);
+    print(found);
+    context_.console.out(context_.json ? counters_json() : counters_text());
+    return exit_ok;
+  }
+
+private:
+  void take(const recorded_event& event, std::size_t line) {
+    match_output found;
+    auto in_time = runner_.add(event, found);
+    print(found);
+    if (!in_time && rule_.time().report_late)
+      print_late(*event.event, line);
+  }
+
+  void print(const match_output& found) {
+    auto put = [&](const std::string& text) {
+      context_.console.out(context_.json ? text + "\n" : text);
+    };
+    for (const auto& one : found.matches)
+      put(context_.json ? match_json(rule_, one) : match_text(rule_, one));
+    for (const auto& one : found.timeouts)
+      if (rule_.report_timeouts())
+        put(context_.json ? timeout_json(rule_, one) : timeout_text(rule_, one));
+  }
+
+  void print_late(const rule_event& event, std::size_t line) {
+    auto content = to_value(event);
+    if (context_.json)
+      context_.console.out(json_object{}
+                               .add("late", value{rule_.name()})
+                               .add("line", std::uint64_t{line})
+                               .add("event", content)
+                               .text()
+                           + "\n");
+    else
+      context_.console.out("late: line " + std::to_string(line) + " " + to_json(content) + "\n");
+  }
+
+  std::vector<std::pair<const char*, std::uint64_t>> numbers() const {
+    const auto& found = runner_.matcher().counters();
+    return {{"events", runner_.counters().events}, {"looked_at", runner_.counters().concerned},
+            {"late", runner_.counters().late},     {"matches", found.matches},
+            {"timeouts", found.timeouts},          {"runs_open", runner_.matcher().runs_open()},
+            {"runs_dropped", found.runs_dropped},  {"keys_dropped", found.keys_dropped},
+            {"keys_idle", found.keys_idle}};
+  }
+
+  std::string counters_json() const {
+    json_object made;
+    for (const auto& [name, number] : numbers())
+      made.add(name, number);
+    return json_object{}.add_json("counters", made.text()).text() + "\n";
+  }
+
+  std::string counters_text() const {
+    std::string text;
+    for (const auto& [name, number] : numbers())
+      text += (text.empty() ? "" : ", ") + std::string{name} + " " + std::to_string(number);
+    return text + "\n";
+  }
+
+  const program_context& context_;
+  const rule& rule_;
+  rule_runner runner_;
+};
+
+int test_rule(const program_context& context, const rule_arguments& asked) {
+  auto what = read_rule(context, asked.rule);
+  return what ? rule_trial{context, *what}.run(asked.events) : what.error();
+}
+
+} // namespace
+
+void add_rule_commands(CLI::App& root, program_context& context) {
+  auto* group = root.add_subcommand("rule", "Develop event rules");
+  group->require_subcommand(1);
+  auto asked = std::make_shared<rule_arguments>();
+  auto* test = group->add_subcommand("test", "Run a rule over recorded events, without a node");
+  test->add_option("RULE", asked->rule, "The rule (.json)")->required()->type_name("");
+  test->add_option("--events", asked->events,
+                   "Events, one JSON object a line: time (RFC 3339 or ms), twin_id, twin_type, "
+                   "parent_id, event, properties, source, arrived; - is the input")
+      ->required()
+      ->type_name("FILE");
+  add_json_option(*test, context);
+  test->footer(
+      "Examples:\n  gemel rule test bearing-overheats.json --events bearing-overheats.jsonl\n"
+      "  gemel rule test rule.json --events - --json <events.jsonl");
+  test->callback([&context, asked] {
+    context.action = [&context, asked] { return test_rule(context, *asked); };
+  });
+  auto* explain = group->add_subcommand("explain", "Draw a rule's states and what leads where");
+  explain->add_option("RULE", asked->rule, "The rule (.json)")->required()->type_name("");
+  explain->footer("Examples:\n  gemel rule explain bearing-overheats.json");
+  explain->callback([&context, asked] {
+    context.action = [&context, asked] { return explain_rule(context, *asked); };
+  });
+}
+
+} // namespace gemel

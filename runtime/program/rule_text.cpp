@@ -1,0 +1,175 @@
+#include "runtime/program/rule_text.hpp"
+
+#include "messages/duration.hpp"
+#include "runtime/program/display.hpp"
+#include "runtime/program/json_text.hpp"
+#include "runtime/program/units.hpp"
+
+namespace gemel {
+
+namespace {
+
+std::string when(std::int64_t at_ms) {
+  return time_text(at_ms * 1'000);
+}
+
+// Names a state: its stage, with a number where a stage has several.
+std::string name_of(const rule& what, const automaton& states, std::uint32_t index) {
+  const auto& state = states.states()[index];
+  if (state.role == state_role::final)
+    return "MATCH";
+  const auto& stages = what.pattern().stages;
+  auto name = stages[state.stage].name;
+  if (state.role == state_role::stop)
+    return "END (" + name + " happened)";
+  std::size_t place = 1;
+  std::size_t count = 0;
+  // States are made from the last to the first.
+  for (std::uint32_t i = 0; i < states.states().size(); ++i) {
+    const auto& other = states.states()[i];
+    if (other.stage != state.stage || other.role != state.role)
+      continue;
+    ++count;
+    place += i > index ? 1 : 0;
+  }
+  return count > 1 ? name + "#" + std::to_string(place) : name;
+}
+
+std::string test_text(const rule& what, const edge_test& test) {
+  const auto& stage = what.pattern().stages[test.stage];
+  const auto& code = test.is_until ? stage.until : stage.where;
+  auto text = stage.name;
+  if (code)
+    text = code->code().to_string();
+  else if (!test.is_until)
+    text = "any event";
+  auto add = [&](const char* field, const std::vector<std::string>& words) {
+    std::string list;
+    for (const auto& word : words)
+      list += (list.empty() ? "" : ", ") + word;
+    if (!words.empty() && !test.is_until)
+      text += std::string{" and "} + field + " in (" + list + ")";
+  };
+  add("twin_type", stage.twin_types);
+  add("event", stage.events);
+  return test.negated ? "not (" + text + ")" : text;
+}
+
+std::string edge_text(const rule& what, const automaton& states, std::uint32_t from,
+                      const automaton_edge& edge, bool is_utf8) {
+  constexpr const char* kinds[] = {"take", "pass over", "or at once"};
+  std::string text = kinds[static_cast<std::size_t>(edge.kind)];
+  std::string tests;
+  for (const auto& test : edge.tests)
+    tests += (tests.empty() ? "" : " and ") + test_text(what, test);
+  if (!tests.empty())
+    text += " if " + tests;
+  else if (edge.kind == edge_kind::ignore)
+    text += " anything";
+  return text + (is_utf8 ? " ─▶ " : " -> ")
+         + (edge.target == from ? "stay" : name_of(what, states, edge.target));
+}
+
+std::string state_text(const rule& what, const automaton& states, std::uint32_t index,
+                       bool is_utf8) {
+  const auto& state = states.states()[index];
+  auto text = (is_utf8 ? "● " : "* ") + name_of(what, states, index);
+  if (index == states.start())
+    text += " (start)";
+  if (state.role == state_role::pending)
+    text += " (a match when its time ends)";
+  const auto& stage = what.pattern().stages[state.stage];
+  if (stage.within_prev.count() > 0)
+    text += " within " + format_duration(stage.within_prev) + " of the event before";
+  text += "\n";
+  for (std::size_t i = 0; i < state.edges.size(); ++i) {
+    auto is_last = i + 1 == state.edges.size();
+    text += is_utf8 ? (is_last ? "└─ " : "├─ ") : (is_last ? "`- " : "|- ");
+    text += edge_text(what, states, index, state.edges[i], is_utf8) + "\n";
+  }
+  return text;
+}
+
+std::string events_text(const rule& of, const found_match& match) {
+  std::string text;
+  auto by_stage = of.bound_events(match.bound);
+  for (const auto& stage : by_stage.as_map()) {
+    for (const auto& event : stage.content.as_list()) {
+      const auto* twin = event.find("twin_id");
+      const auto* properties = event.find("properties");
+      auto line = stage.key + "  " + when(event.find("time")->as_integer()) + "  "
+                  + (twin != nullptr ? to_string(*twin) : "-") + " "
+                  + to_string(*event.find("event"))
+                  + (properties != nullptr ? " " + to_json(*properties) : "");
+      text += "  " + printable(line) + "\n";
+    }
+  }
+  return text;
+}
+
+json_object head_json(const rule& of, const char* kind, const found_match& what) {
+  json_object made;
+  made.add(kind, value{of.name()});
+  made.add("at", value{when(what.at)});
+  made.add("key", what.key);
+  made.add("events", of.bound_events(what.bound));
+  return made;
+}
+
+} // namespace
+
+std::string explain_text(const rule& what, bool is_utf8) {
+  automaton states{what.pattern()};
+  auto text = "rule " + what.name() + ", version " + std::to_string(what.version()) + "\n";
+  if (!what.description().empty())
+    text += printable(what.description()) + "\n";
+  if (what.pattern().within.count() > 0)
+    text += "the whole within " + format_duration(what.pattern().within) + "\n";
+  std::vector<bool> is_reached(states.states().size(), false);
+  std::vector<std::uint32_t> open{states.start()};
+  while (!open.empty()) {
+    auto index = open.back();
+    open.pop_back();
+    if (is_reached[index])
+      continue;
+    is_reached[index] = true;
+    for (const auto& edge : states.states()[index].edges)
+      open.push_back(edge.target);
+  }
+  for (auto i = static_cast<std::uint32_t>(states.states().size()); i-- > 0;) {
+    auto role = states.states()[i].role;
+    if (is_reached[i] && role != state_role::final && role != state_role::stop)
+      text += "\n" + state_text(what, states, i, is_utf8);
+  }
+  return text;
+}
+
+std::string match_text(const rule& of, const found_match& match) {
+  auto text = "match at " + when(match.at) + " of " + printable(to_string(match.key)) + "\n"
+              + events_text(of, match);
+  if (!of.select().empty())
+    text += "  select " + printable(to_json(of.selected(match.bound))) + "\n";
+  for (const auto& one : of.actions_for(match))
+    text += "  action " + printable(to_json(one.content)) + "\n";
+  return text;
+}
+
+std::string timeout_text(const rule& of, const found_match& ended) {
+  return "timeout at " + when(ended.at) + " of " + printable(to_string(ended.key)) + "\n"
+         + events_text(of, ended);
+}
+
+std::string match_json(const rule& of, const found_match& match) {
+  auto made = head_json(of, "match", match);
+  made.add("select", of.selected(match.bound));
+  json_list actions;
+  for (const auto& one : of.actions_for(match))
+    actions.add_json(to_json(one.content));
+  return made.add_json("actions", actions.text()).text();
+}
+
+std::string timeout_json(const rule& of, const found_match& ended) {
+  return head_json(of, "timeout", ended).text();
+}
+
+} // namespace gemel

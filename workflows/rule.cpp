@@ -1,0 +1,96 @@
+#include "workflows/rule.hpp"
+
+#include <algorithm>
+#include <deque>
+
+namespace gemel {
+
+namespace {
+
+bool contains(const std::vector<std::string>& words, const value& word) {
+  return words.empty()
+         || (word.is_text()
+             && std::find(words.begin(), words.end(), word.as_text()) != words.end());
+}
+
+} // namespace
+
+std::string_view to_string(action_kind kind) noexcept {
+  switch (kind) {
+  case action_kind::emit:
+    return "emit";
+  case action_kind::update_twin:
+    return "update_twin";
+  case action_kind::start_workflow:
+    return "start_workflow";
+  case action_kind::log:
+    return "log";
+  }
+  return "unknown";
+}
+
+bool rule::concerns(const rule_event& event) const {
+  return contains(twin_types_, event.twin_type) && contains(events_, event.event);
+}
+
+value rule::key_of(const rule_event& event) const {
+  if (partition_.empty())
+    return {};
+  if (!is_partition_list_)
+    return partition_[0].evaluate(&event, {});
+  value_list made;
+  for (const auto& one : partition_)
+    made.push_back(one.evaluate(&event, {}));
+  return value{std::move(made)};
+}
+
+value rule::bound_events(const event_chain& bound) const {
+  std::vector<value_list> by_stage(stage_names_.size());
+  for (const auto* at = bound.last(); at != nullptr; at = at->before)
+    by_stage[at->stage].push_back(to_value(*at->event));
+  value_map made;
+  for (std::size_t i = 0; i < by_stage.size(); ++i) {
+    std::reverse(by_stage[i].begin(), by_stage[i].end());
+    if (!by_stage[i].empty())
+      made.push_back({stage_names_[i], value{std::move(by_stage[i])}});
+  }
+  return value{std::move(made)};
+}
+
+value rule::selected(const event_chain& bound) const {
+  if (select_.empty())
+    return bound_events(bound);
+  value_map made;
+  for (const auto& field : select_)
+    made.push_back({field.name, field.what.evaluate(nullptr, bound)});
+  return value{std::move(made)};
+}
+
+std::vector<wanted_action> rule::actions_for(const found_match& match) const {
+  auto whole = selected(match.bound);
+  value rule_name{name_};
+  std::deque<value> rooms; // Addresses stay.
+  auto resolve = [&](const reference& what) -> const value* {
+    if (!what.scope.empty()) {
+      auto stage = std::find(stage_names_.begin(), stage_names_.end(), what.scope);
+      return resolve_stage(what, static_cast<std::uint32_t>(stage - stage_names_.begin()),
+                           match.bound, rooms.emplace_back());
+    }
+    if (what.root == "match")
+      return &whole;
+    if (what.root == "rule")
+      return &rule_name;
+    return what.root == "key" ? &match.key : whole.find(what.root);
+  };
+  std::vector<wanted_action> made;
+  for (const auto& one : actions_) {
+    value_map content{{std::string{to_string(one.kind)}, one.content.render(resolve)}};
+    if (one.has_input)
+      content.push_back(
+          {one.kind == action_kind::emit ? "payload" : "input", one.input.render(resolve)});
+    made.push_back({one.kind, value{std::move(content)}});
+  }
+  return made;
+}
+
+} // namespace gemel

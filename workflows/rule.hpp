@@ -1,0 +1,105 @@
+#pragma once
+
+#include "messages/fault.hpp"
+#include "workflows/json_document.hpp"
+#include "workflows/pattern_matcher.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gemel {
+
+inline constexpr std::size_t rule_stages_max = 64;
+/// A stage of `times: [n, m]` has as many states.
+inline constexpr std::uint32_t stage_times_max = 1'000;
+
+enum class event_clock : std::uint8_t { event, arrival };
+
+/// How a rule takes time.
+struct rule_time {
+  event_clock clock = event_clock::event;
+  /// How much later than a younger event of its source one may come.
+  std::chrono::milliseconds lateness{0};
+  bool report_late = true;
+  /// A source without events for so long does not hold up the others; 0: it always does.
+  std::chrono::milliseconds idle{0};
+};
+
+enum class action_kind : std::uint8_t { emit, update_twin, start_workflow, log };
+
+std::string_view to_string(action_kind kind) noexcept;
+
+struct rule_action {
+  action_kind kind = action_kind::emit;
+  template_value content{};
+  /// `payload` of emit, `input` of start_workflow.
+  template_value input{};
+  bool has_input = false;
+};
+
+/// A rendered action, as `{"emit": ..., "payload": ...}`.
+struct wanted_action {
+  action_kind kind = action_kind::emit;
+  value content{};
+};
+
+struct selected_field {
+  std::string name{};
+  rule_expression what;
+};
+
+/// One event rule: a document (`gemel check` finds what is wrong with it), read and compiled.
+class rule {
+public:
+  /// @returns all faults; what the language has and this build cannot carry out yet is
+  ///          errc::unsupported.
+  static tl::expected<rule, fault_list> read(const json_document& document);
+
+  const std::string& name() const noexcept { return name_; }
+  std::uint32_t version() const noexcept { return version_; }
+  const std::string& description() const noexcept { return description_; }
+  const gemel::pattern& pattern() const noexcept { return pattern_; }
+  const match_limits& limits() const noexcept { return limits_; }
+  const rule_time& time() const noexcept { return time_; }
+  bool report_timeouts() const noexcept { return report_timeouts_; }
+  const std::vector<selected_field>& select() const noexcept { return select_; }
+  const std::vector<rule_action>& actions() const noexcept { return actions_; }
+
+  /// Whether the rule looks at the event at all.
+  bool concerns(const rule_event& event) const;
+
+  /// What the event is partitioned by: a value, a list of them, or null for all together.
+  value key_of(const rule_event& event) const;
+
+  /// What `select` makes of a match; all that the stages bound if there is none.
+  value selected(const event_chain& bound) const;
+
+  /// The events by stage: a map of lists, oldest first.
+  value bound_events(const event_chain& bound) const;
+
+  /// The actions with their templates filled in.
+  std::vector<wanted_action> actions_for(const found_match& match) const;
+
+private:
+  friend class rule_reader;
+  rule() = default;
+
+  std::string name_;
+  std::uint32_t version_ = 1;
+  std::string description_;
+  std::vector<std::string> twin_types_;
+  std::vector<std::string> events_;
+  std::vector<rule_expression> partition_;
+  bool is_partition_list_ = false;
+  rule_time time_;
+  gemel::pattern pattern_;
+  std::vector<std::string> stage_names_;
+  match_limits limits_;
+  bool report_timeouts_ = false;
+  std::vector<selected_field> select_;
+  std::vector<rule_action> actions_;
+};
+
+} // namespace gemel

@@ -1,0 +1,538 @@
+#include "messages/names.hpp"
+#include "messages/text.hpp"
+#include "workflows/object_reader.hpp"
+#include "workflows/rule.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace gemel {
+
+namespace {
+
+using words = std::span<const std::string_view>;
+
+constexpr std::array<std::string_view, 5> present_links = {"next", "followed_by", "followed_by_any",
+                                                           "not_next", "not_followed_by"};
+constexpr std::array<std::string_view, 3> inner_words = {"consecutive", "relaxed", "combinations"};
+constexpr std::array<std::string_view, 2> clock_words = {"event", "arrival"};
+constexpr std::array<std::string_view, 2> late_words = {"report", "drop"};
+constexpr std::array<std::string_view, 2> timeout_words = {"ignore", "report"};
+constexpr std::array<std::string_view, 2> full_words = {"drop_oldest", "drop_newest"};
+constexpr std::array<std::string_view, 3> restart_words = {"each", "once", "after_match"};
+constexpr std::array<std::string_view, 2> loop_words = {"all", "longest"};
+constexpr std::array<std::string_view, 3> skip_words = {"none", "to_next", "past_last"};
+constexpr std::array<std::string_view, 4> action_words = {"emit", "update_twin", "start_workflow",
+                                                          "log"};
+// Of the whole document, of steps, and of actions: known words without an engine behind them yet.
+constexpr std::array<std::string_view, 4> later_fields = {"window", "aggregate", "group_by",
+                                                          "having"};
+constexpr std::array<std::string_view, 8> later_step_fields = {
+    "group", "and", "or", "parts", "steps", "every", "order", "caused_by"};
+constexpr std::array<std::string_view, 4> later_actions = {"webhook", "publish", "send_command",
+                                                           "signal_workflow"};
+
+std::vector<std::string> list_or_none(std::optional<std::vector<std::string>> from) {
+  return from ? std::move(*from) : std::vector<std::string>{};
+}
+
+bool is_stage_name(std::string_view name) {
+  auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !name.empty() && name.size() <= 64 && !(name[0] >= '0' && name[0] <= '9')
+         && std::all_of(name.begin(), name.end(), fits);
+}
+
+} // namespace
+
+/// Reads one document. The names of all stages are known before any expression is compiled.
+class rule_reader {
+public:
+  explicit rule_reader(const json_document& document) : document_{document} {}
+
+  tl::expected<rule, fault_list> read();
+
+private:
+  void read_head(object_reader& head);
+  void read_partition(object_reader& head);
+  void read_time(object_reader& head);
+  void read_limits(object_reader& head);
+  void read_pattern(object_reader& head);
+  void learn_names(const value& steps);
+  void read_stage(const value& content, std::uint32_t index);
+  void read_link(object_reader& from, pattern_stage& stage, std::uint32_t index);
+  void read_times(object_reader& from, pattern_stage& stage);
+  void read_loop(object_reader& from, pattern_stage& stage, std::uint32_t index);
+  void check_stage(object_reader& from, const pattern_stage& stage);
+  void check_absence(std::uint32_t index);
+  void read_skip(object_reader& head);
+  void read_select(object_reader& head);
+  void read_actions(object_reader& head);
+  void read_action(const value& content, const std::string& pointer);
+  void refuse_later(object_reader& from, words fields);
+  std::optional<rule_expression> compiled(object_reader& from, std::string_view key,
+                                          std::uint32_t bound_stages);
+  bool check_references(const expression& code, const std::string& pointer,
+                        std::uint32_t bound_stages, bool has_event);
+  void check_template(const template_value& what);
+  expression_options scopes() const { return {.scopes = scopes_, .aggregates = true}; }
+  void unsupported(std::string at, std::string what);
+
+  const json_document& document_;
+  fault_list faults_;
+  rule made_;
+  std::vector<std::string> scopes_; // names of stages that bind events
+};
+
+tl::expected<rule, fault_list> rule::read(const json_document& document) {
+  return rule_reader{document}.read();
+}
+
+void rule_reader::unsupported(std::string at, std::string what) {
+  add_fault(faults_, {.code = errc::unsupported,
+                      .at = std::move(at),
+                      .message = std::move(what) + " cannot be carried out by this version",
+                      .hint = {},
+                      .name = "unsupported"});
+}
+
+void rule_reader::refuse_later(object_reader& from, words fields) {
+  for (auto field : fields)
+    if (from.has(field))
+      unsupported(from.at(field), "'" + std::string{field} + "'");
+}
+
+tl::expected<rule, fault_list> rule_reader::read() {
+  object_reader head{document_.root(), "", "a rule", faults_};
+  read_head(head);
+  read_partition(head);
+  read_time(head);
+  read_limits(head);
+  read_pattern(head);
+  read_skip(head);
+  read_select(head);
+  read_actions(head);
+  head.finish();
+  if (faults_.empty())
+    return std::move(made_);
+  document_.place(faults_);
+  return tl::unexpected<fault_list>(std::move(faults_));
+}
+
+void rule_reader::read_head(object_reader& head) {
+  if (auto name = head.text("rule", object_reader::required)) {
+    if (auto fine = check_id(*name); !fine)
+      head.report("rule", fine.error().code, fine.error().context);
+    made_.name_ = *name;
+  }
+  made_.version_ = static_cast<std::uint32_t>(
+      head.integer("version", 1, std::numeric_limits<std::uint32_t>::max()).value_or(1));
+  made_.description_ = head.text("description").value_or("");
+  if (const auto* from = head.object("from")) {
+    object_reader fields{*from, "/from", "'from'", faults_};
+    made_.twin_types_ = list_or_none(fields.texts("twin_types"));
+    made_.events_ = list_or_none(fields.texts("events"));
+    fields.finish();
+  }
+  if (head.choice("restart", restart_words).value_or(0) != 0)
+    unsupported("/restart", "a 'restart' other than 'each'");
+  if (head.choice("loops", loop_words).value_or(0) != 0)
+    unsupported("/loops", "'loops': 'longest'");
+  made_.report_timeouts_ = head.choice("on_timeout", timeout_words).value_or(0) == 1;
+  if (const auto* output = head.object("output")) {
+    object_reader fields{*output, "/output", "'output'", faults_};
+    constexpr std::array<std::string_view, 4> kinds = {"all", "first", "last", "snapshot"};
+    if (fields.choice("emit", kinds).value_or(0) != 0)
+      unsupported("/output/emit", "an 'output' other than 'all'");
+    fields.find("every");
+    fields.find("per");
+    fields.finish();
+  }
+  refuse_later(head, later_fields);
+}
+
+void rule_reader::read_partition(object_reader& head) {
+  const auto* content = head.find("partition_by");
+  static const value by_twin{"twin_id"};
+  const auto& wanted = content != nullptr ? *content : by_twin;
+  if (wanted.is_null())
+    return;
+  made_.is_partition_list_ = wanted.is_list();
+  auto read_one = [&](const value& one, const std::string& at) {
+    auto code = one.is_text() ? expression::compile(one.as_text())
+                              : result<expression>{fail(errc::bad_value, "must be an expression")};
+    if (!code)
+      return add_fault(faults_, {.code = code.error().code,
+                                 .at = at,
+                                 .message = "'partition_by': " + code.error().context});
+    if (check_references(*code, at, 0, true))
+      made_.partition_.emplace_back(*code, std::span<const std::string>{});
+  };
+  if (!wanted.is_list())
+    return read_one(wanted, "/partition_by");
+  for (std::size_t i = 0; i < wanted.as_list().size(); ++i)
+    read_one(wanted.as_list()[i], "/partition_by/" + std::to_string(i));
+}
+
+void rule_reader::read_time(object_reader& head) {
+  const auto* content = head.object("time");
+  if (content == nullptr)
+    return;
+  object_reader from{*content, "/time", "'time'", faults_};
+  auto& time = made_.time_;
+  time.clock = static_cast<event_clock>(from.choice("clock", clock_words).value_or(0));
+  time.lateness = from.duration("lateness").value_or(time.lateness);
+  time.report_late = from.choice("late", late_words).value_or(0) == 0;
+  time.idle = from.duration("idle").value_or(time.idle);
+  from.finish();
+}
+
+void rule_reader::read_limits(object_reader& head) {
+  const auto* content = head.object("limits");
+  if (content == nullptr)
+    return;
+  object_reader from{*content, "/limits", "'limits'", faults_};
+  auto& limits = made_.limits_;
+  auto read = [&](std::string_view key, std::uint32_t& into, std::int64_t most) {
+    into = static_cast<std::uint32_t>(from.integer(key, 1, most).value_or(into));
+  };
+  read("runs_per_key", limits.runs_per_key, 1'000'000);
+  read("keys", limits.keys, 100'000'000);
+  read("events_per_run", limits.events_per_run, 1'000'000);
+  limits.key_idle = from.duration("key_idle").value_or(limits.key_idle);
+  if (limits.key_idle.count() == 0)
+    from.report("key_idle", errc::bad_value, "'key_idle' is 0", "at least 1ms");
+  limits.full = static_cast<when_full>(from.choice("when_full", full_words).value_or(0));
+  from.finish();
+}
+
+void rule_reader::learn_names(const value& steps) {
+  for (std::size_t i = 0; i < steps.as_list().size(); ++i) {
+    const auto& step = steps.as_list()[i];
+    const auto* name = step.find("name");
+    auto is_absent = name == nullptr;
+    if (is_absent)
+      name = step.find("absent");
+    auto text = name != nullptr && name->is_text() ? std::string{name->as_text()} : std::string{};
+    auto twice = !text.empty()
+                 && std::find(made_.stage_names_.begin(), made_.stage_names_.end(), text)
+                        != made_.stage_names_.end();
+    if (twice)
+      add_fault(faults_,
+                {.code = errc::bad_value,
+                 .at = "/pattern/steps/" + std::to_string(i) + (is_absent ? "/absent" : "/name"),
+                 .message = "there is a step '" + text + "' already",
+                 .hint = "give each step a name of its own",
+                 .name = "duplicate_step"});
+    made_.stage_names_.push_back(text);
+    if (!is_absent && is_stage_name(text))
+      scopes_.push_back(text);
+  }
+}
+
+void rule_reader::read_pattern(object_reader& head) {
+  if (head.has("window") && !head.has("pattern"))
+    return; // Refused by name already.
+  const auto* content = head.object("pattern", object_reader::required);
+  if (content == nullptr)
+    return;
+  object_reader from{*content, "/pattern", "a pattern", faults_};
+  const auto* steps = from.list("steps", object_reader::required);
+  made_.pattern_.within = from.duration("within").value_or(made_.pattern_.within);
+  if (from.has("within") && made_.pattern_.within.count() == 0)
+    from.report("within", errc::bad_value, "'within' is 0", "at least 1ms");
+  from.finish();
+  if (steps == nullptr)
+    return;
+  auto count = steps->as_list().size();
+  if (count == 0)
+    return from.report("steps", errc::bad_value, "there are no steps", {}, "no_steps");
+  if (count > rule_stages_max)
+    return from.report("steps", errc::limit_reached, std::to_string(count) + " steps",
+                       "at most " + std::to_string(rule_stages_max));
+  learn_names(*steps);
+  made_.pattern_.stages.resize(count);
+  for (std::uint32_t i = 0; i < count; ++i)
+    read_stage(steps->as_list()[i], i);
+  for (std::uint32_t i = 0; i < count; ++i)
+    if (made_.pattern_.stages[i].absent)
+      check_absence(i);
+}
+
+void rule_reader::read_stage(const value& content, std::uint32_t index) {
+  auto& stage = made_.pattern_.stages[index];
+  object_reader from{content, "/pattern/steps/" + std::to_string(index), "a step", faults_};
+  if (!from.is_object())
+    return;
+  auto is_later = from.has("group") || from.has("and") || from.has("or");
+  refuse_later(from, later_step_fields);
+  if (is_later)
+    return; // What its fields may be is another language.
+  stage.absent = from.has("absent");
+  if (stage.absent && from.has("name"))
+    from.report("name", errc::bad_value, "a step has a 'name' or is 'absent', not both");
+  auto key = stage.absent ? "absent" : "name";
+  stage.name = from.text(key, object_reader::required).value_or("");
+  if (!stage.name.empty() && !is_stage_name(stage.name))
+    from.report(key, errc::bad_name, "'" + stage.name + "' is no name of a step",
+                "letters, digits and '_', at most 64, no digit first");
+  read_link(from, stage, index);
+  if (const auto* filter = from.object("from")) {
+    object_reader fields{*filter, from.at("from"), "'from'", faults_};
+    stage.twin_types = list_or_none(fields.texts("twin_types"));
+    stage.events = list_or_none(fields.texts("events"));
+    fields.finish();
+  }
+  stage.where = compiled(from, "where", index + 1);
+  if (stage.absent) {
+    stage.within_prev = from.duration("for").value_or(stage.within_prev);
+  } else {
+    stage.optional = from.boolean("optional").value_or(false);
+    stage.within_prev = from.duration("within_prev").value_or(stage.within_prev);
+    read_times(from, stage);
+    read_loop(from, stage, index);
+    check_stage(from, stage);
+  }
+  if (index == 0 && (from.has("link") || from.has("within_prev")))
+    from.report(from.has("link") ? "link" : "within_prev", errc::bad_value,
+                "the first step has none before it", "leave it out");
+  from.finish();
+}
+
+void rule_reader::read_link(object_reader& from, pattern_stage& stage, std::uint32_t) {
+  auto all = words{present_links};
+  auto allowed = stage.absent ? all.subspan(3) : all.first(3);
+  auto link = from.choice("link", allowed);
+  if (!link)
+    return; // Relaxed: `followed_by` or `not_followed_by`.
+  stage.link = static_cast<contiguity>(*link);
+}
+
+void rule_reader::read_times(object_reader& from, pattern_stage& stage) {
+  const auto* times = from.find("times");
+  if (times == nullptr)
+    return;
+  auto is_count = [](const value& one) {
+    return one.is_integer() && one.as_integer() >= 0 && one.as_integer() <= stage_times_max;
+  };
+  auto is_pair = times->is_list() && times->as_list().size() == 2;
+  const auto& least = is_pair ? times->as_list()[0] : *times;
+  const auto& most = is_pair ? times->as_list()[1] : *times;
+  auto is_fine =
+      is_count(least) && (is_count(most) || (is_pair && most.is_null()))
+      && (most.is_null() || (most.as_integer() >= 1 && most.as_integer() >= least.as_integer()));
+  if (!is_fine)
+    return from.report("times", errc::bad_value, "'times' is " + to_json(*times),
+                       "a count such as 3, or [least, most] such as [2, 5] or [1, null]; at most "
+                           + std::to_string(stage_times_max));
+  stage.optional = stage.optional || least.as_integer() == 0;
+  stage.times_min = static_cast<std::uint32_t>(std::max<std::int64_t>(1, least.as_integer()));
+  stage.times_max.reset();
+  if (!most.is_null())
+    stage.times_max = static_cast<std::uint32_t>(most.as_integer());
+}
+
+void rule_reader::read_loop(object_reader& from, pattern_stage& stage, std::uint32_t index) {
+  if (auto inner = from.choice("inner", inner_words))
+    stage.inner = static_cast<contiguity>(*inner);
+  stage.greedy = from.boolean("greedy").value_or(false);
+  stage.until = compiled(from, "until", index + 1);
+}
+
+void rule_reader::check_stage(object_reader& from, const pattern_stage& stage) {
+  if (stage.is_single() && from.has("inner"))
+    from.report("inner", errc::bad_value, "'inner' says nothing of a single event",
+                "add 'times' or leave it out");
+  if (stage.is_single() && stage.greedy)
+    from.report("greedy", errc::bad_value, "a single event cannot be greedy",
+                "add 'times' or leave it out");
+  if (from.has("until") && !stage.loops())
+    from.report("until", errc::bad_value, "'until' ends only what has no bound",
+                "write 'times': [" + std::to_string(stage.times_min) + ", null]");
+}
+
+void rule_reader::check_absence(std::uint32_t index) {
+  const auto& stages = made_.pattern_.stages;
+  auto at = "/pattern/steps/" + std::to_string(index);
+  auto before = index > 0 ? index - 1 : 0;
+  while (before > 0 && (stages[before].absent || stages[before].optional))
+    --before;
+  if (index == 0 || stages[before].absent || stages[before].optional)
+    return unsupported(at, "an absence without a step before it that must have happened");
+  if (index > 0 && stages[index - 1].absent)
+    return unsupported(at, "an absence right behind another one");
+  if (stages[index - 1].optional)
+    return unsupported(at, "an absence right behind an optional step");
+  auto is_last = index + 1 == stages.size();
+  if (!is_last && stages[index].within_prev.count() > 0)
+    return unsupported(at + "/for", "'for' of an absence that is not the last step");
+  auto needs_time = is_last && stages[index].link != contiguity::strict;
+  if (needs_time && made_.pattern_.within.count() == 0 && stages[index].within_prev.count() == 0)
+    add_fault(faults_, {.code = errc::missing_field,
+                        .at = at,
+                        .message = "an absence at the end needs a time",
+                        .hint = "add 'for' here, or 'within' to the pattern"});
+}
+
+std::optional<rule_expression> rule_reader::compiled(object_reader& from, std::string_view key,
+                                                     std::uint32_t bound_stages) {
+  auto code = from.compiled(key, scopes());
+  if (!code || !check_references(*code, from.at(key), bound_stages, true))
+    return std::nullopt;
+  return rule_expression{*code, made_.stage_names_};
+}
+
+bool rule_reader::check_references(const expression& code, const std::string& pointer,
+                                   std::uint32_t bound_stages, bool has_event) {
+  auto before = faults_.size();
+  auto report = [&](errc error, std::string message, std::string hint) {
+    add_fault(faults_, {.code = error,
+                        .at = pointer,
+                        .message = std::move(message),
+                        .hint = std::move(hint),
+                        .name = "unresolved_reference"});
+  };
+  for (const auto& one : code.references()) {
+    auto stage = std::find(made_.stage_names_.begin(), made_.stage_names_.end(), one.scope);
+    if (one.kind == reference_kind::model_test)
+      unsupported(pointer, "'is_of_model'");
+    else if (!one.scope.empty() && stage - made_.stage_names_.begin() >= bound_stages)
+      report(errc::bad_value, "'" + one.scope + "' comes only later", "use steps before this one");
+    else if (one.scope.empty() && one.kind == reference_kind::aggregate)
+      report(errc::bad_value, "'" + to_string(one) + "' is of no step",
+             "name a step: step.property");
+    else if (one.scope.empty() && !has_event)
+      report(errc::bad_value, "'" + to_string(one) + "' is of no step", [&] {
+        std::vector<std::string_view> names{scopes_.begin(), scopes_.end()};
+        auto near = nearest_word(one.root, names);
+        return near.empty() ? "name a step: step." + one.root
+                            : "did you mean '" + std::string{near} + "'?";
+      }());
+  }
+  return faults_.size() == before;
+}
+
+void rule_reader::read_skip(object_reader& head) {
+  const auto* content = head.object("after_match");
+  if (content == nullptr)
+    return;
+  object_reader from{*content, "/after_match", "'after_match'", faults_};
+  auto& pattern = made_.pattern_;
+  const auto* skip = from.find("skip");
+  if (skip != nullptr && skip->is_map()) {
+    object_reader named{*skip, "/after_match/skip", "'skip'", faults_};
+    auto first = named.text("to_first");
+    auto last = named.text("to_last");
+    named.finish();
+    if (first.has_value() == last.has_value())
+      named.report({}, errc::bad_value, "'skip' names one of 'to_first' and 'to_last'");
+    auto wanted = first ? *first : last.value_or("");
+    auto& names = made_.stage_names_;
+    auto stage = std::find(names.begin(), names.end(), wanted);
+    auto is_bound = std::find(scopes_.begin(), scopes_.end(), wanted) != scopes_.end();
+    if (!is_bound && !wanted.empty())
+      named.report(first ? "to_first" : "to_last", errc::bad_value,
+                   "there is no step '" + wanted + "' that binds events", {}, "unknown_step");
+    pattern.skip = first ? skip_strategy::to_first : skip_strategy::to_last;
+    pattern.skip_stage = static_cast<std::uint32_t>(stage - names.begin());
+  } else if (auto word = from.choice("skip", skip_words, object_reader::required)) {
+    pattern.skip = static_cast<skip_strategy>(*word);
+  }
+  from.finish();
+}
+
+void rule_reader::read_select(object_reader& head) {
+  const auto* content = head.object("select");
+  if (content == nullptr)
+    return;
+  object_reader from{*content, "/select", "'select'", faults_};
+  for (const auto& member : content->as_map()) {
+    auto code = from.compiled(member.key, scopes());
+    auto all = static_cast<std::uint32_t>(made_.stage_names_.size());
+    if (code && check_references(*code, from.at(member.key), all, false))
+      made_.select_.push_back({member.key, rule_expression{*code, made_.stage_names_}});
+  }
+}
+
+void rule_reader::read_actions(object_reader& head) {
+  const auto* content = head.list("actions");
+  if (content == nullptr)
+    return;
+  for (std::size_t i = 0; i < content->as_list().size(); ++i)
+    read_action(content->as_list()[i], "/actions/" + std::to_string(i));
+}
+
+void rule_reader::read_action(const value& content, const std::string& pointer) {
+  object_reader from{content, pointer, "an action", faults_};
+  if (!from.is_object())
+    return;
+  for (auto word : later_actions)
+    if (from.has(word))
+      return unsupported(from.at(word), "the action '" + std::string{word} + "'");
+  std::size_t kind = 0;
+  std::size_t kinds = 0;
+  for (std::size_t i = 0; i < action_words.size(); ++i)
+    if (from.has(action_words[i])) {
+      kind = i;
+      ++kinds;
+    }
+  if (kinds != 1)
+    from.report({}, errc::bad_value,
+                "an action does one of emit, update_twin, start_workflow, log");
+  rule_action made;
+  made.kind = static_cast<action_kind>(kind);
+  auto key = action_words[kind];
+  if (made.kind == action_kind::update_twin) {
+    if (const auto* body = from.object(key)) {
+      object_reader fields{*body, from.at(key), "'update_twin'", faults_};
+      fields.text("id", object_reader::required);
+      fields.object("set", object_reader::required);
+      fields.finish();
+    }
+  } else {
+    from.text(key);
+  }
+  auto compile = [&](std::string_view field) {
+    const auto* found = from.find(field);
+    if (found == nullptr)
+      return template_value{};
+    auto compiled = template_value::compile(*found, scopes(), from.at(field), faults_);
+    check_template(compiled);
+    return compiled;
+  };
+  made.content = compile(key);
+  auto has_input = made.kind == action_kind::emit || made.kind == action_kind::start_workflow;
+  auto input = made.kind == action_kind::emit ? "payload" : "input";
+  made.has_input = has_input && from.has(input);
+  if (made.has_input)
+    made.input = compile(input);
+  from.finish();
+  made_.actions_.push_back(std::move(made));
+}
+
+void rule_reader::check_template(const template_value& what) {
+  what.for_each_reference([&](const reference& one, const std::string& pointer) {
+    if (one.kind == reference_kind::model_test)
+      return unsupported(pointer, "'is_of_model'");
+    std::vector<std::string_view> known{"match", "rule", "key"};
+    if (const auto* select = document_.root().find("select"); select && select->is_map())
+      for (const auto& field : select->as_map())
+        known.push_back(field.key);
+    auto is_known = std::find(known.begin(), known.end(), one.root) != known.end()
+                    && one.kind != reference_kind::aggregate;
+    if (!one.scope.empty() || is_known)
+      return;
+    auto near = nearest_word(one.root, known);
+    add_fault(faults_,
+              {.code = errc::bad_value,
+               .at = pointer,
+               .message = "'" + to_string(one) + "' is nothing that the match has",
+               .hint = near.empty() ? "a field of 'select', step.property, match, rule or key"
+                                    : "did you mean '" + std::string{near} + "'?",
+               .name = "unresolved_reference"});
+  });
+}
+
+} // namespace gemel
