@@ -66,10 +66,6 @@ public:
   /// Milliseconds after which there should be room again.
   std::uint32_t retry_after_ms() const { return drain_.retry_after_ms(backlog()); }
 
-  /// When a turn is needed although nothing is pushed, `moment::steady_ns`; asked after a turn, by
-  /// whoever runs it.
-  std::optional<std::int64_t> next_due() const { return cell_.next_due(); }
-
   /// The cell itself; only for the thread whose turn it is.
   cell& core() noexcept { return cell_; }
 

@@ -304,9 +304,9 @@ void ingress::query(const frame& request, const reply_function& reply) {
   if (seat == nullptr)
     return;
   queries_.fetch_add(1, std::memory_order_relaxed);
-  auto shared = std::make_shared<query_gathering>(std::move(*plan), asked.getExplain(),
-                                                  cells_.size(), limits_.page_bytes_max, reply,
-                                                  std::move(seat));
+  auto shared =
+      std::make_shared<query_gathering>(std::move(*plan), asked.getExplain(), cells_.size(),
+                                        limits_.page_bytes_max, reply, std::move(seat));
   shared->ask(cells_of(shared->plan()));
   if (shared->parts() == 0)
     return shared->reply();

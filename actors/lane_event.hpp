@@ -2,6 +2,7 @@
 
 #include "messages/lifecycle_state.hpp"
 #include "messages/records.hpp"
+#include "messages/stamp.hpp"
 #include "messages/value.hpp"
 #include "registry/compact_id.hpp"
 #include "registry/symbols.hpp"

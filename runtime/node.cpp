@@ -193,8 +193,7 @@ void node::parts::start_cells() {
   auto doors_options = ingress_options(options.config, cell_count, seed);
   doors_options.models = &models;
   doors_options.aliases = &aliases;
-  in = std::make_unique<ingress>(doors_options, directory,
-                                 clock, cells);
+  in = std::make_unique<ingress>(doors_options, directory, clock, cells);
   in->on_stats([this](stats_record& stats) { add_stats(stats); });
   doors = std::make_unique<door_context>(*in);
   doors->sessions_max = options.config.limits.sessions_max;

@@ -617,8 +617,7 @@ private:
                   "unknown function '" + std::string{name.chars.substr(0, 64)} + "'" + hint);
   }
 
-  bool read_name_test(node& made, reference_kind kind, const std::string& what,
-                      const token& name) {
+  bool read_name_test(node& made, reference_kind kind, const std::string& what, const token& name) {
     if (token_.kind != token_kind::text)
       return expected(what + " as a text in quotes");
     reference found;

@@ -470,7 +470,7 @@ TEST_CASE("wrong usage is refused by name with exit code 2", "[integration][runt
       {{"twin", "list", "--limit", "0"}, "--limit"},
       {{"twin", "list", "--limit", "x"}, "--limit"},
       {{"twin", "list", "--limit", "5", "--all"}, "--limit"},
-      {{"twin", "get"}, "ID is required"},
+      {{"twin", "get"}, "ID or --by is required"},
       {{"twin", "create", "a=1"}, "--type is required"},
       {{"twin", "create", "--type", "t", "temperature"}, "expected PROP=VALUE"},
       {{"bulk", "create"}, "FILE is required"},

@@ -4,6 +4,7 @@
 #include "runtime/client.hpp"
 #include "runtime/node.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/relay.hpp"
 
@@ -194,7 +195,7 @@ TEST_CASE("watch links again when its link breaks, and goes on",
   auto in = start_node();
   relay between{port_of(*in)};
   REQUIRE(in->create({.id = "m", .type = "machine", .properties = {{"n", 0}}}));
-  const std::string program = GEMEL_BINARY_DIR "/bin/gemel";
+  const std::string program = test::binary_dir() + "/bin/gemel";
   process watch{{program, "twin", "watch", "--kinds", "updated", "--json", "--count", "4"},
                 {},
                 {"GEMEL_NODE=" + between.endpoint()}};
@@ -221,7 +222,7 @@ TEST_CASE("a second watch goes on where the first one was ended",
   using namespace test;
   auto in = start_node();
   REQUIRE(in->create({.id = "m", .type = "machine", .properties = {{"n", 0}}}));
-  const std::string program = GEMEL_BINARY_DIR "/bin/gemel";
+  const std::string program = test::binary_dir() + "/bin/gemel";
   std::vector<std::string> environment{"GEMEL_NODE=" + in->endpoint()};
   process first{{program, "twin", "watch", "--kinds", "updated", "--keep", "1m"}, {}, environment};
   first.need_error("watching node");
@@ -246,7 +247,7 @@ TEST_CASE("a second watch goes on where the first one was ended",
 TEST_CASE("bad options of watch are named", "[integration][runtime][program]") {
   using namespace test;
   auto in = start_node();
-  const std::string program = GEMEL_BINARY_DIR "/bin/gemel";
+  const std::string program = test::binary_dir() + "/bin/gemel";
   auto refused = [&](std::vector<std::string> words) {
     words.insert(words.begin(), {program, "twin", "watch"});
     auto what = run(words, {}, {"GEMEL_NODE=" + in->endpoint()});

@@ -45,8 +45,9 @@ TEST_CASE("a document of no known kind is refused with the kinds there are", "[u
   REQUIRE(faults.size() == 1);
   CHECK(faults[0].code == errc::unsupported);
   CHECK(to_string(faults[0])
-        == "a.csv: this is no document of a known kind (known are a node's config (.toml) and "
-           "twins (.jsonl: one object per line; .json: one object or a list))");
+        == "a.csv: this is no document of a known kind (known are a node's config (.toml), "
+           "twins (.jsonl: one object per line; .json: one object or a list), workflows (.json "
+           "with \"steps\") and event rules (.json with \"rule\"))");
 }
 
 TEST_CASE("the committed sample is checked as a config and is right", "[unit][runtime]") {

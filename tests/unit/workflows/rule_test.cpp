@@ -1,4 +1,5 @@
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 #include "workflows/rule_runner.hpp"
 
 #include <algorithm>
@@ -46,7 +47,7 @@ recorded_event event(std::int64_t time_ms, const char* source = "", std::int64_t
 }
 
 std::string file(const std::string& path) {
-  std::ifstream from{GEMEL_SOURCE_DIR + path};
+  std::ifstream from{test::source_dir() + path};
   std::ostringstream text;
   text << from.rdbuf();
   return text.str();
