@@ -42,7 +42,8 @@ public:
 
   /// A value for a key that has a number.
   value& set(key_id key, value&& content) {
-    return set_.emplace_back(key, std::move(content)).content;
+    set_.push_back({key, std::move(content)});
+    return set_.back().content;
   }
   /// The same for a key that may have none. @param name is copied if it has none.
   value& set(const key_ref& key, value&& content);
