@@ -2,6 +2,7 @@
 
 #include "messages/names.hpp"
 #include "messages/replies.hpp"
+#include "messages/requests.hpp"
 #include "messages/wire.hpp"
 
 #include <algorithm>
@@ -236,6 +237,15 @@ void ingress::by_ids(const frame& request, capnp::List<capnp::Text>::Reader ids,
   of->close_part(0);
 }
 
+void ingress::service(const frame& request, reply_function reply) const {
+  auto asked = read_service_call(request.message().getService());
+  auto known = services_.find(asked.service);
+  if (known == services_.end())
+    return reply(
+        make_error_reply({errc::unsupported, "this node has no service '" + asked.service + "'"}));
+  known->second(asked, std::move(reply));
+}
+
 void ingress::submit(const frame& request, reply_function reply) {
   auto with_outcome = [&reply]() -> batch::done_function {
     return [reply = std::move(reply)](outcome&& what) { reply(make_outcome_reply(what)); };
@@ -262,6 +272,8 @@ void ingress::submit(const frame& request, reply_function reply) {
     return types(reply);
   case wire::Message::STATS:
     return stats(reply);
+  case wire::Message::SERVICE:
+    return service(request, std::move(reply));
   case wire::Message::UNSUBSCRIBE:
     return unsubscribe(message.getUnsubscribe(), reply);
   case wire::Message::GRANT:

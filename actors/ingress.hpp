@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -84,6 +85,12 @@ public:
   /// Adds what only the node knows to the statistics; set before the first request.
   void on_stats(std::function<void(stats_record&)> extra) { extra_stats_ = std::move(extra); }
 
+  /// Who answers calls of a service, on the thread of whoever asks; set before the first request.
+  using service_function = std::function<void(const service_call&, reply_function)>;
+  void on_service(std::string name, service_function answers) {
+    services_.emplace(std::move(name), std::move(answers));
+  }
+
   std::size_t subscriptions() const;
 
 private:
@@ -133,6 +140,7 @@ private:
   std::vector<std::size_t> cells_of(const cell_query_plan& plan) const;
   void run_query(const std::shared_ptr<query_gathering>& of, std::size_t part);
   void types(const reply_function& reply);
+  void service(const frame& request, reply_function reply) const;
   void stats(const reply_function& reply);
   result<subscription::options> subscription_options(subscription_request&& asked) const;
   void resume(const subscription_request& asked, subscriber_end to, const reply_function& reply);
@@ -165,6 +173,7 @@ private:
   std::atomic<std::size_t> gatherings_{0};
   std::atomic<std::uint64_t> queries_{0};
   std::function<void(stats_record&)> extra_stats_;
+  std::map<std::string, service_function, std::less<>> services_;
   mutable std::mutex mutex_;
   std::uint64_t last_subscription_ = 0;
   std::unordered_map<std::uint64_t, subscription_ptr> subscriptions_;

@@ -48,6 +48,7 @@ struct Message {
     move @17 :Move;
     types @18 :Void;
     # Asks which twin types there are: their models and how many twins of each live.
+    service @19 :ServiceCall;
   }
 }
 
@@ -155,6 +156,17 @@ struct Command {
   timeoutMs @3 :UInt32;
   # The answer comes by then, at the latest as timed_out. 0: the node's default.
   cause @4 :Text;
+}
+
+struct ServiceCall {
+  # Asks a coordinator of the node, such as that of workflows, to do something. Answered by
+  # `Reply.result`, which may come late: a call can wait for something to happen.
+  service @0 :Text;
+  # Such as `workflows`. As valid as a property key.
+  name @1 :Text;
+  # What to do. As valid as a property key.
+  arguments @2 :Value;
+  # A map or null; what may stand in it, the coordinator says.
 }
 
 struct EmitBatch {

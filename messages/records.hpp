@@ -94,6 +94,15 @@ struct twin_command {
   std::string cause{};
 };
 
+/// What is asked of a coordinator of a node.
+struct service_call {
+  /// Such as `workflows`.
+  std::string service{};
+  std::string name{};
+  /// A map or null.
+  value arguments{};
+};
+
 /// A unique property with its value, which names a twin.
 struct twin_alias {
   std::string property{};

@@ -201,6 +201,20 @@ frame make_command(const twin_command& asked) {
   return frame::build(builder);
 }
 
+frame make_service_call(const service_call& asked) {
+  capnp::MallocMessageBuilder builder;
+  auto call = root_of(builder).initService();
+  call.setService(whole(asked.service));
+  call.setName(whole(asked.name));
+  write_value(call.initArguments(), asked.arguments);
+  return frame::build(builder);
+}
+
+service_call read_service_call(wire::ServiceCall::Reader asked) {
+  return {std::string{text_of(asked.getService())}, std::string{text_of(asked.getName())},
+          read_value(asked.getArguments())};
+}
+
 frame make_emit(std::span<const twin_emit> events, std::string_view cause) {
   capnp::MallocMessageBuilder builder;
   name_table keys;

@@ -54,6 +54,11 @@ frame make_get(std::span<const std::string> ids, std::span<const twin_alias> ali
 
 frame make_command(const twin_command& asked);
 
+frame make_service_call(const service_call& asked);
+
+/// Reads a checked frame's.
+service_call read_service_call(wire::ServiceCall::Reader asked);
+
 /// @param cause the id of the event that led to these; empty: none.
 frame make_emit(std::span<const twin_emit> events, std::string_view cause = {});
 

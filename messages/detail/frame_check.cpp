@@ -196,6 +196,7 @@ private:
   void get(wire::Get::Reader asked);
   void lifecycle_batch(wire::LifecycleBatch::Reader batch);
   void command(wire::Command::Reader asked);
+  void service(wire::ServiceCall::Reader asked);
   void emit(wire::EmitBatch::Reader batch);
   void move(wire::Move::Reader asked);
   void remove(wire::Remove::Reader asked);
@@ -347,6 +348,12 @@ void checker::command(wire::Command::Reader asked) {
   field("name", [&] { take(check_key(text_of(asked.getName()))); });
   members("arguments", asked.getArguments(), limits::properties_max);
   cause(asked.getCause());
+}
+
+void checker::service(wire::ServiceCall::Reader asked) {
+  field("service", [&] { take(check_key(text_of(asked.getService()))); });
+  field("name", [&] { take(check_key(text_of(asked.getName()))); });
+  field("arguments", [&] { content(asked.getArguments(), 1); });
 }
 
 void checker::emit(wire::EmitBatch::Reader batch) {
@@ -530,6 +537,8 @@ void checker::kind(wire::Message::Reader message) {
     return field("grant", [&] { message.getGrant(); });
   case wire::Message::COMMAND:
     return field("command", [&] { command(message.getCommand()); });
+  case wire::Message::SERVICE:
+    return field("service", [&] { service(message.getService()); });
   case wire::Message::EMIT:
     return field("emit", [&] { emit(message.getEmit()); });
   case wire::Message::MOVE:

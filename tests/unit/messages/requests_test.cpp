@@ -90,6 +90,12 @@ TEST_CASE("random commands, events, moves and gets by alias arrive as they were 
       REQUIRE(text_of(command.getArguments()[k].getKey()) == asked.arguments[k].key);
       REQUIRE(read_value(command.getArguments()[k].getValue()) == asked.arguments[k].content);
     }
+    auto argument = asked.arguments.empty() ? value{} : asked.arguments.front().content;
+    auto call = sent(make_service_call({"workflows", asked.name, argument}));
+    auto read = read_service_call(call.message().getService());
+    REQUIRE(read.service == "workflows");
+    REQUIRE(read.name == asked.name);
+    REQUIRE(read.arguments == argument);
     auto emits = random.emits();
     auto emitted = sent(make_emit(emits, asked.cause));
     auto batch = emitted.message().getEmit();
