@@ -85,9 +85,9 @@ struct cell_environment {
   /// Runs a job in a cell of this node, ahead of its data.
   std::function<void(cell_id, std::function<void(cell&, const moment&)>)> run_in{};
   /// Puts work into a cell's queue, in order with the control messages; any thread.
-  std::function<void(cell_id, work)> post;
+  std::function<void(cell_id, work)> post{};
   /// Sends a frame of emitted events to where their twins are; nobody waits for an answer.
-  std::function<void(const frame&)> emit;
+  std::function<void(const frame&)> emit{};
   /// Null: there is nobody to do long work.
   work_port* works = nullptr;
 };

@@ -86,7 +86,7 @@ void ingress::push_joint(const batch_ptr& of, const std::vector<target>& sorted,
           cell_job{[kept](cell& c, const moment& now) { c.finish_atomic(kept, now); }});
   });
   of->joint(joint);
-  for (const auto& share : joint->shares())
+  for (std::size_t i = 0; i < joint->shares().size(); ++i)
     of->open_part();
   for (const auto& share : joint->shares()) {
     if (cells_[static_cast<std::size_t>(share.cell)]->push_data(

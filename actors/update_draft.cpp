@@ -41,24 +41,24 @@ update_draft::setting* update_draft::find(const key_ref& key) {
 }
 
 const value* update_draft::current(const twin_row& row, const key_ref& key) {
-  if (const auto* setting = find(key))
-    return &setting->content;
+  if (const auto* found = find(key))
+    return &found->content;
   if (key.key == unknown || std::find(unset_.begin(), unset_.end(), key.key) != unset_.end())
     return nullptr;
   return row.find(key.key);
 }
 
 void update_draft::put(const key_ref& key, value&& content) {
-  if (auto* setting = find(key))
-    setting->content = std::move(content);
+  if (auto* found = find(key))
+    found->content = std::move(content);
   else
     set(key, std::move(content));
   std::erase(unset_, key.key);
 }
 
 void update_draft::drop(const key_ref& key) {
-  if (auto* setting = find(key))
-    set_.erase(set_.begin() + (setting - set_.data()));
+  if (auto* found = find(key))
+    set_.erase(set_.begin() + (found - set_.data()));
   if (key.key != unknown)
     unset_.push_back(key.key);
 }
@@ -101,8 +101,8 @@ std::string_view update_draft::name_of(const setting& of, symbol_cache& keys) co
 std::size_t update_draft::size_after(const twin_row& row) const {
   auto has = [&](key_id key) { return row.layout->find(key) != shape::no_slot; };
   auto size = row.layout->size();
-  for (const auto& setting : set_)
-    size += !has(setting.key);
+  for (const auto& one : set_)
+    size += !has(one.key);
   std::vector<key_id> gone{unset_};
   std::sort(gone.begin(), gone.end());
   gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
@@ -114,13 +114,13 @@ std::size_t update_draft::size_after(const twin_row& row) const {
 result<void> update_draft::name_keys(symbol_cache& keys) {
   if (new_names_.empty()) [[likely]]
     return {};
-  for (auto& setting : set_) {
-    if (!is_new(setting.key))
+  for (auto& one : set_) {
+    if (!is_new(one.key))
       continue;
-    auto interned = keys.intern(new_names_[number(setting.key) - new_names_begin]);
+    auto interned = keys.intern(new_names_[number(one.key) - new_names_begin]);
     if (!interned)
       return fail(errc::limit_reached, "too many different property keys");
-    setting.key = key_id{*interned};
+    one.key = key_id{*interned};
   }
   return {};
 }

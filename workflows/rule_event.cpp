@@ -13,7 +13,7 @@ event_field event_field_of(std::string_view name) noexcept {
     return event_field::parent_id;
   if (name == "event")
     return event_field::event;
-  return name == "properties" ? event_field::properties : event_field::property;
+  return name == "properties" ? event_field::all_properties : event_field::property;
 }
 
 const value* read(const rule_event& from, event_field field, std::string_view name) noexcept {
@@ -30,7 +30,7 @@ const value* read(const rule_event& from, event_field field, std::string_view na
     return &from.parent_id;
   case event_field::event:
     return &from.event;
-  case event_field::properties:
+  case event_field::all_properties:
     return &from.properties;
   }
   return nullptr;

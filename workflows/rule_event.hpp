@@ -35,7 +35,7 @@ enum class event_field : std::uint8_t {
   twin_type,
   parent_id,
   event,
-  properties,
+  all_properties,
 };
 
 event_field event_field_of(std::string_view name) noexcept;

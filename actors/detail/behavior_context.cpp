@@ -165,11 +165,11 @@ command_reply cell::behavior_context::defer() {
   return {owner_.outlet_, *effects_.deferred};
 }
 
-void cell::behavior_context::run(behavior_work work, work_continuation then) {
+void cell::behavior_context::run(behavior_work what, work_continuation then) {
   count_effect();
-  if (!work || !then)
+  if (!what || !then)
     throw std::invalid_argument{"empty work, or nothing to do with its result"};
-  effects_.works.push_back({std::move(work), std::move(then)});
+  effects_.works.push_back({std::move(what), std::move(then)});
 }
 
 } // namespace gemel
