@@ -99,9 +99,9 @@ void ingress::push_grouped(const batch_ptr& of, std::vector<target>& targets) {
 
 void ingress::update(const frame& request, batch::done_function done,
                      std::atomic<std::uint64_t>* under_way) {
-  auto updates = request.message().getUpdate().getUpdates();
-  if (request.message().getUpdate().getAtomic() && updates.size() <= limits::batch_entries_max)
-      [[unlikely]]
+  auto asked = request.message().getUpdate();
+  auto updates = asked.getUpdates();
+  if (asked.getAtomic() && updates.size() <= limits::batch_entries_max) [[unlikely]]
     return update_atomic({request, std::move(done), under_way, transactions_.fetch_add(1)});
   batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done), under_way}};
   if (updates.size() > limits_.batch_entries_max) {
