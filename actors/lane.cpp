@@ -274,7 +274,7 @@ void lane::deliver(reader& r) {
     auto count = static_cast<std::uint32_t>(to - from);
     auto taken = r.asked->reserve(count);
     if (taken > 0) {
-      constexpr std::size_t words_per_event = 40;
+      constexpr std::size_t words_per_event = 32;
       frame_builder built{64 + taken * words_per_event};
       write_events(built, r, from, from + taken);
       publish(r, built, taken);
@@ -301,23 +301,35 @@ void lane::lose(reader& r, std::uint32_t events) {
   world_.counters.events_missed += events;
 }
 
+namespace {
+
+void write_name(capnp::List<capnp::Text>::Builder names, unsigned index, std::string_view name) {
+  set_text(names.init(index, static_cast<unsigned>(name.size())), name);
+}
+
+} // namespace
+
 void lane::write_events(frame_builder& into, const reader& r, std::size_t from, std::size_t to) {
   auto batch = into.message().initEvents();
-  name_table keys;
-  name_table types;
+  frame_keys_.start();
+  frame_types_.start();
   batch.setSubscription(r.asked->number());
   auto list = batch.initEvents(static_cast<unsigned>(to - from));
   for (auto i = from; i < to; ++i) {
     const auto& e = events_[r.pending[i]];
     auto one = list[static_cast<unsigned>(i - from)];
-    one.setType(types.intern(world_.types.text(e.type)));
-    write_event(one, e, keys);
+    one.setType(frame_types_.number(e.type));
+    write_event(one, e);
   }
-  keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
-  types.write(batch.initTypes(static_cast<unsigned>(types.names().size())));
+  auto keys = batch.initKeys(static_cast<unsigned>(frame_keys_.used().size()));
+  for (unsigned i = 0; i < keys.size(); ++i)
+    write_name(keys, i, world_.keys.text(frame_keys_.used()[i]));
+  auto types = batch.initTypes(static_cast<unsigned>(frame_types_.used().size()));
+  for (unsigned i = 0; i < types.size(); ++i)
+    write_name(types, i, world_.types.text(frame_types_.used()[i]));
 }
 
-void lane::write_event(wire::Event::Builder one, const lane_event& e, name_table& keys) {
+void lane::write_event(wire::Event::Builder one, const lane_event& e) {
   compact_id::text_buffer buffer;
   auto id = e.id.text(buffer);
   set_text(one.initId(static_cast<unsigned>(id.size())), id);
@@ -342,7 +354,7 @@ void lane::write_event(wire::Event::Builder one, const lane_event& e, name_table
   auto changes = one.initChanges(static_cast<unsigned>(happened.size()));
   auto previous = one.initPrevious(static_cast<unsigned>(happened.size()));
   for (unsigned c = 0; c < happened.size(); ++c) {
-    auto key = keys.intern(world_.keys.text(happened[c].key));
+    auto key = frame_keys_.number(happened[c].key);
     changes[c].setKey(key);
     write_value(changes[c], happened[c].after);
     previous[c].setKey(key);

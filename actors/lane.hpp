@@ -2,6 +2,7 @@
 
 #include "actors/cell_counters.hpp"
 #include "actors/event_binder.hpp"
+#include "actors/frame_numbers.hpp"
 #include "actors/hierarchy.hpp"
 #include "actors/lane_event.hpp"
 #include "actors/ports.hpp"
@@ -25,8 +26,6 @@
 #include <vector>
 
 namespace gemel {
-
-class name_table;
 
 /// The twin that an event is about; lives during one call.
 struct lane_subject {
@@ -166,7 +165,7 @@ private:
   // ---- delivery ----
   void add_pending(reader& r, std::uint32_t place);
   void write_events(frame_builder& into, const reader& r, std::size_t from, std::size_t to);
-  void write_event(wire::Event::Builder one, const lane_event& event, name_table& keys);
+  void write_event(wire::Event::Builder one, const lane_event& event);
   std::size_t wire_bytes(const lane_event& e);
   std::size_t frame_end(const reader& r, std::size_t from);
   void deliver(reader& r);
@@ -174,6 +173,9 @@ private:
   void lose(reader& r, std::uint32_t events);
 
   lane_world world_;
+  // Of the frame under work.
+  frame_numbers<key_id> frame_keys_;
+  frame_numbers<type_id> frame_types_;
   std::vector<lane_change> changes_;
   std::vector<lane_event> events_;
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<reader>> readers_;

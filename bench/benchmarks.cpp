@@ -47,8 +47,9 @@ int run_notify(const options& asked) {
   std::atomic<std::uint64_t> missed{0};
   auto callback = [&](const event_batch& events) {
     std::uint64_t above = 0;
+    auto temperature = events.key("temperature");
     for (unsigned i = 0; i < events.size(); ++i)
-      above += events[i].new_value("temperature").number().value_or(0) > 85;
+      above += events[i].new_value(temperature).number().value_or(0) > 85;
     hot.fetch_add(above, std::memory_order_relaxed);
     notified.fetch_add(events.size(), std::memory_order_relaxed);
     missed.fetch_add(events.missed(), std::memory_order_relaxed);

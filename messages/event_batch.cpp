@@ -24,25 +24,46 @@ std::string_view event_view::name() const {
   return text_of(event_.getName());
 }
 
-unsigned event_view::change_of(std::string_view key) const {
-  auto changes = event_.getChanges();
-  auto keys = batch_.getKeys();
-  unsigned i = 0;
-  while (i < changes.size() && text_of(keys[changes[i].getKey()]) != key)
-    ++i;
-  return i;
+namespace {
+
+event_key find_key(wire::EventBatch::Reader batch, std::string_view name) {
+  auto keys = batch.getKeys();
+  for (unsigned i = 0; i < keys.size(); ++i)
+    if (text_of(keys[i]) == name)
+      return event_key{static_cast<std::uint16_t>(i)};
+  return {};
+}
+
+// Of `values`, which may be fewer than `changes`, the one beside the change of `key`.
+value value_beside(capnp::List<wire::Value>::Reader changes, event_key key,
+                   capnp::List<wire::Value>::Reader values) {
+  for (unsigned i = 0; i < values.size() && i < changes.size(); ++i)
+    if (key.is(changes[i].getKey()))
+      return read_value(values[i]);
+  return {};
+}
+
+} // namespace
+
+event_key event_batch::key(std::string_view name) const {
+  return find_key(batch_, name);
 }
 
 value event_view::new_value(std::string_view key) const {
-  auto i = change_of(key);
-  auto changes = event_.getChanges();
-  return i < changes.size() ? read_value(changes[i]) : value{};
+  return new_value(find_key(batch_, key));
 }
 
 value event_view::old_value(std::string_view key) const {
-  auto i = change_of(key);
-  auto previous = event_.getPrevious();
-  return i < previous.size() ? read_value(previous[i]) : value{};
+  return old_value(find_key(batch_, key));
+}
+
+value event_view::new_value(event_key key) const {
+  auto changes = event_.getChanges();
+  return value_beside(changes, key, changes);
+}
+
+value event_view::old_value(event_key key) const {
+  return value_beside(event_.getChanges(), key, event_.getPrevious());
 }
 
 } // namespace gemel

@@ -9,11 +9,25 @@
 
 namespace gemel {
 
+/// A property's key in one batch, looked up once for all its events; see `event_batch::key`.
+class event_key {
+public:
+  /// Of no event in the batch.
+  event_key() noexcept = default;
+  explicit event_key(std::uint16_t number) noexcept : number_{number} {}
+
+  bool is(std::uint16_t number) const noexcept { return number_ == number; }
+
+private:
+  std::uint32_t number_ = UINT32_MAX;
+};
+
 /// One event inside a batch, read in place; lives as long as the batch.
 class event_view {
 public:
-  event_view(wire::EventBatch::Reader batch, unsigned index) noexcept
-      : batch_{batch}, event_{batch.getEvents()[index]}, index_{index} {}
+  event_view(wire::EventBatch::Reader batch, capnp::List<wire::Event>::Reader events,
+             unsigned index) noexcept
+      : batch_{batch}, event_{events[index]}, index_{index} {}
 
   event_kind kind() const { return static_cast<event_kind>(event_.getKind()); }
   std::string_view id() const;
@@ -39,14 +53,13 @@ public:
   /// none (a property that is new or gone).
   value new_value(std::string_view key) const;
   value old_value(std::string_view key) const;
+  value new_value(event_key key) const;
+  value old_value(event_key key) const;
 
   /// Everything, copied.
   twin_event record() const { return read_event(batch_, index_); }
 
 private:
-  // The place of `key` among the changes, or as many as there are.
-  unsigned change_of(std::string_view key) const;
-
   wire::EventBatch::Reader batch_;
   wire::Event::Reader event_;
   unsigned index_;
@@ -58,7 +71,8 @@ class event_batch {
 public:
   /// @param events a frame of events, checked or ours.
   explicit event_batch(frame events)
-      : frame_{std::move(events)}, batch_{frame_.message().getEvents()} {}
+      : frame_{std::move(events)}, batch_{frame_.message().getEvents()}, events_{
+                                                                             batch_.getEvents()} {}
 
   std::uint64_t subscription() const { return batch_.getSubscription(); }
 
@@ -73,12 +87,16 @@ public:
     return first == 0 ? 0 : first + size() - 1;
   }
 
-  unsigned size() const { return batch_.getEvents().size(); }
-  event_view operator[](unsigned index) const { return {batch_, index}; }
+  unsigned size() const { return events_.size(); }
+  event_view operator[](unsigned index) const { return {batch_, events_, index}; }
+
+  /// For `event_view::new_value` of many events: cheaper than the name.
+  event_key key(std::string_view name) const;
 
 private:
   frame frame_;
   wire::EventBatch::Reader batch_;
+  capnp::List<wire::Event>::Reader events_;
 };
 
 } // namespace gemel

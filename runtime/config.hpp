@@ -76,7 +76,7 @@ struct limits_section {
 };
 
 struct lane_section {
-  std::uint32_t flush_events = 1'024;
+  std::uint32_t flush_events = 4'096;
 
   friend bool operator==(const lane_section&, const lane_section&) = default;
 };
