@@ -49,6 +49,7 @@ struct Message {
     types @18 :Void;
     # Asks which twin types there are: their models and how many twins of each live.
     service @19 :ServiceCall;
+    sync @20 :Sync;
   }
 }
 
@@ -487,6 +488,20 @@ struct Event {
   # The id of the event that led to this one, as the writer said. Empty: none.
   name @14 :Text;
   # Of `emitted`.
+}
+
+# ---- between nodes ---------------------------------------------------------------------------
+
+struct Sync {
+  # One message between the replicas of two nodes. A link may lose, repeat, reorder or damage it.
+  session @0 :UInt64;
+  # Both sides' nonces, mixed. 0: of a hello, before there is a session.
+  kind @1 :UInt8;
+  # Which alternative of `sync_message` in messages/sync_message.hpp.
+  checksum @2 :UInt32;
+  # Of session, kind and body.
+  body @3 :Data;
+  # See messages/sync_message.hpp; properties as columns, by zstd if that pays.
 }
 
 # ---- between cells ---------------------------------------------------------------------------

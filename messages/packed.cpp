@@ -225,6 +225,10 @@ value unpack_value(byte_reader& in) {
   return in.ok() ? made : value{};
 }
 
+std::uint64_t hash_of(std::string_view bytes) noexcept {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
 std::uint32_t checksum_of(std::string_view bytes) noexcept {
   return static_cast<std::uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
 }

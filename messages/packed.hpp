@@ -162,4 +162,7 @@ value unpack_value(byte_reader& in);
 /// The checksum at the end of records: the low half of XXH3's 64 bits.
 std::uint32_t checksum_of(std::string_view bytes) noexcept;
 
+/// XXH3's 64 bits of the bytes, the same on every node.
+std::uint64_t hash_of(std::string_view bytes) noexcept;
+
 } // namespace gemel

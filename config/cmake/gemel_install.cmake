@@ -37,6 +37,7 @@ install(FILES
   "${PROJECT_BINARY_DIR}/gemel-config-version.cmake"
   "${PROJECT_SOURCE_DIR}/config/cmake/FindCAF.cmake"
   "${PROJECT_SOURCE_DIR}/config/cmake/FindxxHash.cmake"
+  "${PROJECT_SOURCE_DIR}/config/cmake/Findzstd.cmake"
   DESTINATION ${package_dir})
 if(folders)
   install(EXPORT gemel-targets NAMESPACE gemel:: DESTINATION ${package_dir})

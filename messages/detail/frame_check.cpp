@@ -549,6 +549,9 @@ void checker::kind(wire::Message::Reader message) {
     return field("reply", [&] { reply(message.getReply()); });
   case wire::Message::EVENTS:
     return field("events", [&] { events(message.getEvents()); });
+  case wire::Message::SYNC:
+    // Its body has a checksum and a reader of its own, which needs the session's names.
+    return field("sync", [&] { message.getSync().getBody(); });
   case wire::Message::CONTROL:
     // Control messages stay between the cells of one node.
     return fault(errc::bad_frame, "a control message from outside");

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "messages/packed.hpp"
+#include "messages/sibling.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+/// Replicated properties as columns: names by number, numbers as steps, values apart. What batches
+/// between nodes and records of replicas are made of.
+namespace gemel {
+
+/// Names that one side of a session gave numbers. A name is spoken of by number alone once the peer
+/// acknowledged a message that spelt it; until then it is spelt again, so that a lost message never
+/// leaves a number without a name.
+class sent_names {
+public:
+  explicit sent_names(std::size_t names_max = 0) : names_max_{names_max} {}
+
+  /// Forgets what the last message spelt, before the next.
+  void begin_message() { spelt_.clear(); }
+  /// The number of `name` and whether it must be spelt; number 0: it has none, spell it.
+  std::pair<std::uint32_t, bool> use(std::string_view name);
+  /// The names that the message spelt; to be given to `acknowledge` when its answer came.
+  std::vector<std::uint32_t> take_spelt() { return {spelt_.begin(), spelt_.end()}; }
+  void acknowledge(const std::vector<std::uint32_t>& spelt);
+  /// For tests alone: all names count as known once they were spelt.
+  void trust_the_wire() { trusting_ = true; }
+
+private:
+  struct known {
+    std::uint32_t number = 0;
+    bool acknowledged = false;
+  };
+  std::size_t names_max_;
+  bool trusting_ = false;
+  std::unordered_map<std::string, known> numbers_;
+  std::vector<known*> by_number_;
+  std::unordered_set<std::uint32_t> spelt_;
+};
+
+/// Names that the peer gave numbers; at most `names_max`.
+class received_names {
+public:
+  explicit received_names(std::size_t names_max = 0) : names_max_{names_max} {}
+
+  /// @returns false: the number is too large, or another name's.
+  bool define(std::uint64_t number, std::string_view name);
+  /// Null: nobody has this number.
+  const std::string* find(std::uint64_t number) const;
+
+private:
+  std::size_t names_max_;
+  std::unordered_map<std::uint64_t, std::string> names_;
+};
+
+/// Appends a clock and entries to `out`. The clock names each writer once, for the entries too.
+void write_columns(byte_writer& out, const version_vector& clock,
+                   const std::vector<replicated_entry>& entries, sent_names& names);
+
+/// What `write_columns` wrote, whatever the bytes: what is wrong stays in `in`, and nothing may be
+/// used then. Twin ids and keys are valid, values within the limits; siblings are sorted.
+struct read_columns {
+  version_vector clock{};
+  std::vector<replicated_entry> entries{};
+};
+read_columns read_entries(byte_reader& in, received_names& names, std::size_t entries_max);
+
+/// Compresses `raw` if that pays (zstd, level 1), with its size and a mark.
+void write_compressed(byte_writer& out, std::string_view raw);
+/// Reads what `write_compressed` wrote into `raw`, at most `bytes_max` and 64 times what it took;
+/// what is wrong stays in `in`.
+void read_compressed(byte_reader& in, std::string& raw, std::size_t bytes_max);
+
+} // namespace gemel
