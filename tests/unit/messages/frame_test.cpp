@@ -436,7 +436,7 @@ TEST_CASE("too long texts are refused with their place", "[unit][messages]") {
 }
 
 TEST_CASE("unknown kinds are refused with their place", "[unit][messages]") {
-  CHECK(refusal([](auto m) { set_tag<wire::Message>(m, 20); })
+  CHECK(refusal([](auto m) { set_tag<wire::Message>(m, 21); })
         == error{errc::bad_frame, "message: unknown kind of message"});
   CHECK(refusal([](auto m) { set_tag<wire::Message>(m, 65'535); }).code == errc::bad_frame);
   CHECK(refusal([](auto m) { set_tag<wire::Reply>(m.initReply(), 9); })

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "messages/packed.hpp"
+#include "messages/sibling.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace gemel {
+
+/// What a shard holds, as 64 numbers that cost constant time a change: two replicas of equal clocks
+/// must have equal digests. Each bucket is the XOR of a hash of every property in it.
+class shard_digest {
+public:
+  static constexpr std::size_t bucket_count = 64;
+
+  static std::size_t bucket_of(std::string_view twin) noexcept {
+    return static_cast<std::size_t>(hash_of(twin) % bucket_count);
+  }
+
+  /// Takes a property in or, with what it was taken in as, out again. Nothing without siblings.
+  void flip(std::string_view twin, std::string_view key, const sibling_set& siblings);
+
+  const std::array<std::uint64_t, bucket_count>& buckets() const noexcept { return buckets_; }
+  std::uint64_t root() const noexcept {
+    return hash_of({reinterpret_cast<const char*>(buckets_.data()), sizeof buckets_});
+  }
+
+private:
+  std::array<std::uint64_t, bucket_count> buckets_{};
+  byte_writer scratch_;
+};
+
+} // namespace gemel

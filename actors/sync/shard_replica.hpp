@@ -1,0 +1,149 @@
+#pragma once
+
+#include "actors/sync/shard_digest.hpp"
+#include "actors/sync/sync_rules.hpp"
+#include "messages/sibling.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gemel {
+
+/// A replica's own count of the changes of one shard, local and remote alike; from 1. What a peer
+/// says it has of us is such a number.
+using change_number = std::uint64_t;
+
+/// From which peer, in which of its lives, a change came; 0: from here, or from several.
+using change_source = std::uint32_t;
+
+/// The changes of one shard after `from` up to and with `to`, as what the changed properties hold
+/// now. Stands for exactly what `clock` covers.
+struct shard_interval {
+  change_number from = 0;
+  change_number to = 0;
+  /// Everything; what is not named is not there.
+  bool full = false;
+  version_vector clock{};
+  std::vector<replicated_entry> entries{};
+};
+
+/// One node's copy of one shard: every property's concurrent values with their causality, the
+/// shard's clock, and which property changed when. All values that no known write replaced are
+/// kept, whatever the conflict policy: a policy decides what is shown, never what is stored, so
+/// that equal clocks mean equal copies. No actor, no clock, no disk.
+class shard_replica {
+public:
+  /// @param own whose writes those of this node are.
+  shard_replica(writer_id own, const sync_rules& rules) : own_{own}, rules_{&rules} {}
+
+  // ---- writes of this node (R1) ----------------------------------------------------------------
+
+  /// Sets a property, or takes it away, and forgets all values of it that were seen. Of a property
+  /// other than the life itself: belongs to the latest life of the twin, which must be there.
+  /// @param content nothing: the property goes.
+  write_id write(std::string_view twin, std::string_view key, std::optional<value> content,
+                 hybrid_time time);
+  /// Deletes all lives of a twin that are seen here, with all they hold.
+  write_id remove(std::string_view twin, hybrid_time time);
+  /// The id that the next write will have.
+  write_id next_write() const { return {own_, clock_.of(own_) + 1}; }
+
+  // ---- what is there ---------------------------------------------------------------------------
+
+  bool alive(std::string_view twin) const { return !of(twin, replica_keys::life).empty(); }
+  /// What a property holds; none: it is not there.
+  const sibling_set& of(std::string_view twin, std::string_view key) const;
+  using property_visitor = std::function<void(std::string_view key, const sibling_set&)>;
+  /// Every property of a twin that holds something, with the reserved keys.
+  void each_property(std::string_view twin, const property_visitor& visit) const;
+  void each_twin(const std::function<void(std::string_view twin)>& visit) const;
+  /// Twins and properties that hold several values.
+  const std::set<std::pair<std::string, std::string>>& contested() const { return contested_; }
+
+  writer_id own() const noexcept { return own_; }
+  const version_vector& clock() const noexcept { return clock_; }
+  change_number last_change() const noexcept { return last_change_; }
+  const shard_digest& digest() const noexcept { return digest_; }
+  /// Changed properties, deleted ones with them, after `from`.
+  std::size_t changed_after(change_number from) const;
+
+  // ---- exchange (R2, R4, R5, R7) ---------------------------------------------------------------
+
+  /// What changed after `from`, without what came from `to` and is unchanged since. Full when
+  /// deletes after `from` are forgotten.
+  shard_interval cut(change_number from, change_source to) const;
+
+  /// Takes in what a peer holds. The caller has checked that no change before it is missing.
+  /// @returns errc::limit_reached if the clock would have more writers than allowed; nothing
+  ///          changed then.
+  result<void> merge(const shard_interval& theirs, change_source from);
+
+  /// Takes in what a peer of equal clock holds where the digests differ: of one write the content
+  /// with the greater hash, and every value that one of both has.
+  void repair(const std::vector<replicated_entry>& theirs);
+
+  /// Forgets marks of deletes up to `upto` (R8).
+  void purge(change_number upto);
+  std::size_t delete_marks() const noexcept { return delete_marks_; }
+
+  // ---- the disk --------------------------------------------------------------------------------
+
+  /// The properties that changed since this was last called, as they are; for the log.
+  std::vector<replicated_entry> take_changes();
+  /// Puts back what `take_changes` gave, in the order of the log.
+  void restore(const std::vector<replicated_entry>& entries, const version_vector& clock,
+               change_number last_change);
+  /// After the log was read: a node that lost data writes under a new id (R9).
+  void write_as(writer_id own) { own_ = own; }
+
+private:
+  struct property_state {
+    sibling_set siblings;
+    change_number changed = 0;
+    change_source source = 0;
+  };
+  using properties = std::map<std::string, property_state, std::less<>>;
+  using twins = std::map<std::string, properties, std::less<>>;
+  struct property_place {
+    const std::string* twin;
+    const std::string* key;
+    property_state* state;
+  };
+
+  property_place place(std::string_view twin, std::string_view key);
+  void change(const property_place& at, sibling_set siblings, change_source source);
+  void mark(const property_place& at, change_source source);
+  void unmark(property_state& state);
+  void merge_one(std::string_view twin, std::string_view key, const sibling_set& theirs,
+                 const version_vector& context, change_source from);
+  void merge_absent(const shard_interval& theirs, change_source from);
+  sibling_set merged(const sibling_set& ours, const sibling_set& theirs,
+                     const version_vector& context) const;
+  void drop_dead_lives(std::string_view twin);
+  void forget_twin(twins::iterator twin);
+  const properties* find(std::string_view twin) const;
+  write_id latest_life(std::string_view twin) const;
+
+  writer_id own_;
+  const sync_rules* rules_;
+  version_vector clock_;
+  change_number last_change_ = 0;
+  /// Marks of deletes up to here may be gone.
+  change_number purged_ = 0;
+  twins twins_;
+  std::map<change_number, property_place> changes_; // each property once, at its last change
+  std::size_t delete_marks_ = 0;
+  std::set<std::pair<std::string, std::string>> contested_;
+  std::set<std::pair<std::string, std::string>> unlogged_;
+  shard_digest digest_;
+};
+
+} // namespace gemel
