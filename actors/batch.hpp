@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,7 +79,12 @@ public:
   /// Entry `index` failed. Any cell may call this while its part is open.
   void fail(std::uint32_t index, error why);
 
+  /// What a cell applied was not stored: every entry that has no failure of its own gets this one.
+  void spoil(error why);
+
 private:
+  void fail_the_rest();
+
   frame message_;
   wire::Message::Which kind_;
   std::int64_t submitted_ns_;
@@ -92,6 +98,7 @@ private:
   std::atomic<std::uint32_t> applied_{0};
   std::mutex mutex_;
   std::vector<failure> failures_;
+  std::optional<error> spoilt_;
 };
 
 using batch_ptr = boost::intrusive_ptr<batch>;

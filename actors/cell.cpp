@@ -40,11 +40,19 @@ cell::cell(cell_id self, const cell_environment& world)
       kept_{world.models, world.aliases, keys_}, shard_counters_(limits::shards / world.cells + 1),
       outlet_{std::make_shared<cell_outlet>(
           [this](cell_outlet::job what) { world_.post(self_, cell_job{std::move(what)}); })},
-      lane_{{keys_, types_, counters_, world.limits.lane_events_max,
-             [this](std::uint32_t index) -> twin_row& { return row_at(index); },
-             [&world](std::string_view type, std::string_view model) {
-               return world.models.is_a(type, model);
-             }}} {
+      lane_{
+          {keys_, types_, counters_, world.limits.lane_events_max,
+           [this](std::uint32_t index) -> twin_row& { return row_at(index); },
+           [&world](std::string_view type, std::string_view model) {
+             return world.models.is_a(type, model);
+           },
+           world.stored == nullptr
+               ? std::function<void(std::function<void()>)>{}
+               : [this](std::function<void()> what) { journal_->when_durable(std::move(what)); }}} {
+  if (world.stored == nullptr)
+    return;
+  journal_ = std::make_unique<cell_journal>(*world.stored, self, world.cells, keys_, types_);
+  writer_ = journal_->writer();
 }
 
 cell::~cell() {
@@ -63,6 +71,8 @@ cell::~cell() {
 }
 
 std::size_t cell::run(work& item, const moment& now) {
+  if (journal_ != nullptr && is_refused(item)) [[unlikely]]
+    return 1;
   if (auto* part = std::get_if<batch_part>(&item)) {
     switch (part->of->kind()) {
     case wire::Message::UPDATE:
@@ -118,6 +128,8 @@ lane_subject cell::subject(std::uint32_t index) const {
 
 void cell::note(event_kind kind, std::uint32_t index, const moment& now, std::string detail) {
   auto id = next_dot(row_at(index));
+  if (journal_ != nullptr)
+    log_event(kind, index, id, now);
   lane_.note(kind, subject(index), {id, cause_}, now, std::move(detail));
 }
 

@@ -5,6 +5,7 @@
 #include "actors/behavior_effects.hpp"
 #include "actors/cell_counters.hpp"
 #include "actors/cell_inbox.hpp"
+#include "actors/cell_journal.hpp"
 #include "actors/command_reply.hpp"
 #include "actors/condition_cache.hpp"
 #include "actors/deferred_commands.hpp"
@@ -17,6 +18,7 @@
 #include "actors/timing_wheel.hpp"
 #include "actors/transaction.hpp"
 #include "actors/twin.hpp"
+#include "actors/twin_state.hpp"
 #include "actors/update_draft.hpp"
 #include "messages/histogram.hpp"
 #include "registry/alias_table.hpp"
@@ -37,6 +39,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -90,6 +93,8 @@ struct cell_environment {
   std::function<void(const frame&)> emit{};
   /// Null: there is nobody to do long work.
   work_port* works = nullptr;
+  /// Null: nothing is stored.
+  store_link* stored = nullptr;
 };
 
 /// The actor that runs the twins of many shards: the only writer of their rows, of their hierarchy
@@ -115,6 +120,9 @@ public:
 
   /// Ends the turn: gives the lane's events to the subscribers that they are for.
   void end_turn(const moment& now) { lane_.end_turn(now); }
+
+  /// Behind it: hands over to the store what the turn changed, and lets out what waited for that.
+  void seal_turn(const moment& now);
 
   /// Work that had waited for a claim on a row, which is decided now; to be run before anything
   /// else. @returns false if there is none; true, maybe with nothing appended, if there may be
@@ -219,6 +227,51 @@ public:
   /// Adds a subscription; `rows` are those of its twins that were seen here.
   void subscribe(const subscription_ptr& asked, const std::vector<watched_row>& rows);
   void unsubscribe(std::uint64_t number) { lane_.unsubscribe(number); }
+
+  // ---- the store (cell_store.cpp, cell_restore.cpp) ------------------------------------------
+
+  /// Null: nothing is stored.
+  cell_journal* journal() noexcept { return journal_.get(); }
+
+  /// One property's change that a log or a snapshot holds.
+  struct restored_change {
+    std::string_view key;
+    /// Null: the property is gone.
+    const value* content;
+    stamp at;
+    std::int64_t source_time_us;
+  };
+
+  /// At start, before any turn: makes a twin as it was stored, which nobody sees until `list_all`.
+  /// @returns its row; errc::limit_reached.
+  result<std::uint32_t> restore(shard_id shard, std::string_view id, const stored_twin& stored);
+  /// Takes a restored twin away again.
+  void discard(std::uint32_t index);
+  void restore_changes(std::uint32_t index, std::span<const restored_change> changes,
+                       std::uint64_t version, hybrid_time at);
+  void restore_lifecycle(std::uint32_t index, lifecycle_state to);
+  void restore_place(std::uint32_t index, shard_id shard, std::string_view parent, stamp at);
+  /// As it would be stored now.
+  stored_twin stored(std::uint32_t index) const;
+  /// Puts restored twins below their parents. @returns those whose parent is not there: they are
+  /// roots now.
+  std::size_t restore_groups();
+  std::size_t group_count() const noexcept { return groups_.size(); }
+  /// The parent of a restored group.
+  const std::string& parent_of(std::uint32_t group) const { return groups_[group]->parent; }
+  bool is_open(std::uint32_t group) const {
+    return groups_[group]->now == hierarchy_group::state::open;
+  }
+  /// What a group of children of this row needs to know.
+  frame describe_for_group(std::uint32_t index);
+  /// @param is_retired so is the parent.
+  void open_restored(std::uint32_t group, const frame& parent, bool is_retired, const moment& now);
+  /// Last: restored twins are to be seen, and no dot of the life before is given again.
+  void list_all(const moment& now);
+  /// In its first turn: starts behaviours and timers of restored twins.
+  void wake_restored(const moment& now);
+  /// Carries out a share of an atomic batch that the life before did not come to.
+  void redo(std::uint32_t index, transaction::plan& what, const moment& now);
 
   const cell_counters& counters() const noexcept { return counters_; }
   cell_counters& counters() noexcept { return counters_; }
@@ -382,6 +435,7 @@ private:
   std::uint32_t open_group(std::string_view parent, cell_id parent_cell, std::uint64_t create);
   void expect_twin(const hierarchy_group& group, const batch& of, const route& where);
   void answer_open(const frame& message);
+  void write_opened(wire::Opened::Builder to, const twin_row& row) const;
   void settle_expected(const batch& of, const route& where);
   void group_opened(wire::Control::Reader control, const moment& now);
   void group_close(wire::Control::Reader control, const moment& now);
@@ -468,6 +522,35 @@ private:
   static std::int64_t data_age_ns(const twin_row& row, const type_entry& type, const moment& now);
   void watch_for_data(std::uint32_t index, const moment& now);
   void look_for_data(std::uint32_t index, const moment& now);
+
+  // ---- the store (cell_store.cpp) ----
+  void close(const batch_ptr& of, std::uint32_t applied) {
+    if (journal_ == nullptr) [[likely]]
+      return of->close_part(applied);
+    journal_->hold(of, applied);
+  }
+  void answer(reply_function reply, frame content) {
+    if (journal_ == nullptr)
+      return reply(std::move(content));
+    journal_->hold(std::move(reply), std::move(content));
+  }
+  void send(cell_id to, frame message) {
+    if (journal_ == nullptr)
+      return world_.send(to, std::move(message));
+    journal_->send(to, std::move(message));
+  }
+  void start_changes() noexcept {
+    changed_ = 0;
+    if (journal_ != nullptr)
+      journal_->start();
+  }
+  bool is_refused(work& item);
+  void log_update(std::uint32_t index);
+  void log_event(event_kind kind, std::uint32_t index, dot id, const moment& now);
+  void write_snapshots(const moment& now);
+  bool cut_snapshot(std::uint16_t shard);
+  std::string pack_row(std::uint32_t index, stamp created) const;
+  void observe(const twin_row& row, stamp at);
 
   // ---- lane ----
   lane_subject subject(std::uint32_t index) const;
@@ -584,6 +667,16 @@ private:
     lifecycle_state lifecycle{};
   };
   saved_row saved_;
+
+  // Null: nothing is stored.
+  std::unique_ptr<cell_journal> journal_;
+  std::uint16_t writer_ = 0;
+  // Of restored twins, by row, until they are below their parents.
+  struct restored_place {
+    std::string parent{};
+    stamp created{};
+  };
+  std::vector<restored_place> restored_;
 
   cell_counters counters_;
   histogram update_latency_;

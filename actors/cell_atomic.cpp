@@ -21,12 +21,11 @@ std::size_t cell::run_atomic(batch_part& part, const moment& now) {
     prepare_share(part, now);
   }
   part.begin = part.end;
-  if (joint.share_done()) {
-    if (joint.shares().size() == 1)
-      finish_atomic(part.of, now);
-    else
-      joint.tell();
-  }
+  // With a store it is decided behind what this turn logs, see `cell_journal::log_commit`.
+  if (journal_ != nullptr && joint.shares().size() > 1)
+    journal_->decide(part.of);
+  else if (joint.share_done())
+    joint.shares().size() == 1 ? finish_atomic(part.of, now) : joint.tell();
   return mine.end - mine.begin;
 }
 
@@ -66,6 +65,13 @@ void cell::prepare_share(batch_part& part, const moment& now) {
       mine.failed = where.index;
       part.of->fail(where.index, std::move(made.error()));
       return;
+    }
+    if (journal_ != nullptr) {
+      const auto& row = row_at(where.row);
+      journal_->touch(row.shard);
+      made->id = row.id.str();
+      made->shard = row.shard;
+      made->version = row.version;
     }
     mine.plans.emplace(where.row, std::move(*made));
     hold(where.row, joint);
@@ -119,7 +125,7 @@ result<transaction::plan> cell::rehearse(std::uint32_t index, wire::Update::Read
   auto dots_before = counter;
   auto changes_begin = lane_.mark();
   keep_changes_ = true;
-  changed_ = 0;
+  start_changes();
   source_time_us_ = update.getSourceTimeUs();
   save(row);
   auto at = clock_.tick(now.unix_us / 1'000);
@@ -158,7 +164,7 @@ void cell::apply_plan(std::uint32_t index, transaction::plan& what, std::string_
   auto& row = row_at(index);
   auto changes_begin = lane_.mark();
   keep_changes_ = lane_.wanted(subject(index));
-  changed_ = 0;
+  start_changes();
   source_time_us_ = what.source_time_us;
   auto at = clock_.tick(now.unix_us / 1'000);
   for (auto& change : what.changes)
@@ -194,17 +200,19 @@ void cell::finish_atomic(const batch_ptr& of, const moment& now) {
   auto entries = mine.end - mine.begin;
   if (joint->committed()) {
     counters_.updates_applied += entries;
-    return of->close_part(entries);
+    return close(of, entries);
   }
   counters_.refused += entries;
   auto why = joint->reason();
   auto context = why == errc::twin_busy    ? "another atomic batch has a claim on one of the twins"
                  : why == errc::overloaded ? "the queue of a cell is full"
-                                           : "another entry of the atomic batch failed";
+                 : why == errc::store_full ? "the disk is full"
+                 : why == errc::store_failed ? "the disk failed"
+                                             : "another entry of the atomic batch failed";
   for (auto i = mine.begin; i < mine.end; ++i)
     if (auto entry = of->routes()[i].index; mine.failed != entry)
       of->fail(entry, {why, context});
-  of->close_part(0);
+  close(of, 0);
 }
 
 bool cell::may_be_torn(std::uint32_t index, std::uint64_t since) const {

@@ -17,7 +17,7 @@ result<value> cell::behave(std::uint32_t index, bool is_command, const moment& n
   auto& row = row_at(index);
   save(row);
   keep_changes_ = lane_.wanted(subject(index));
-  changed_ = 0;
+  start_changes();
   source_time_us_ = 0;
   auto changes_begin = lane_.mark();
   auto at = clock_.tick(now.unix_us / 1'000);
@@ -67,7 +67,8 @@ void cell::take_effects(std::uint32_t index, behavior_effects& effects, std::opt
   for (auto& one : effects.emissions)
     emit(index, std::move(one.name), std::move(one.payload), 0, now);
   if (!effects.sendings.empty())
-    world_.emit(make_emit(effects.sendings, cause));
+    journal_ != nullptr ? journal_->emit(make_emit(effects.sendings, cause))
+                        : world_.emit(make_emit(effects.sendings, cause));
   for (auto& order : effects.works)
     start_work(index, std::move(order), now);
   if (effects.tick)
@@ -102,7 +103,7 @@ std::size_t cell::run_emit(batch_part& part, const moment& now) {
     else
       part.of->fail(where.index, std::move(done.error()));
   }
-  part.of->close_part(part.applied);
+  close(part.of, part.applied);
   return entries;
 }
 
@@ -120,7 +121,7 @@ std::size_t cell::run_addressed_emit(addressed_message& message, const moment& n
     ++entry;
   }
   if (message.reply)
-    message.reply(make_outcome_reply(answer));
+    this->answer(std::exchange(message.reply, nullptr), make_outcome_reply(answer));
   return entry;
 }
 
@@ -180,7 +181,7 @@ result<void> cell::happen(std::uint32_t index, std::string name, const named_val
   auto& of = *behaviors_.find(index)->second.what;
   save(row);
   keep_changes_ = lane_.wanted(subject(index));
-  changed_ = 0;
+  start_changes();
   source_time_us_ = 0;
   auto changes_begin = lane_.mark();
   auto at = clock_.tick(now.unix_us / 1'000);
@@ -267,7 +268,7 @@ void cell::run_command(std::uint32_t index, addressed_message& message, const mo
   auto answer = [&](const result<value>& what) {
     counters_.commands_failed += !what.has_value();
     if (message.reply)
-      message.reply(answer_frame(what));
+      this->answer(std::exchange(message.reply, nullptr), answer_frame(what));
   };
   auto id = text_of(asked.getId());
   if (!holds(index, id))
@@ -321,7 +322,7 @@ void cell::finish_command(std::uint64_t number, const result<value>& answer) {
 void cell::end_command(const deferred_commands::entry& waiting, const result<value>& answer) {
   counters_.commands_failed += !answer.has_value();
   if (waiting.reply)
-    waiting.reply(answer_frame(answer));
+    this->answer(waiting.reply, answer_frame(answer));
 }
 
 /// The behaviour that owes answers is gone.
@@ -443,6 +444,12 @@ void cell::tick(std::uint32_t index, const moment& now) {
   if (held) {
     // Writes wait for an atomic batch or a move: soon again.
     mine.timer = timers_.add(now.steady_ns, timer_of(timer_kind::tick, index));
+    return;
+  }
+  if (journal_ != nullptr && !journal_->admitted()) {
+    // The store takes nothing in: this tick is left out.
+    mine.due_ns = now.steady_ns + mine.period_ns;
+    mine.timer = timers_.add(mine.due_ns, timer_of(timer_kind::tick, index));
     return;
   }
   ++counters_.ticks;

@@ -17,7 +17,7 @@ std::size_t cell::run_create(batch_part& part, const moment& now) {
     else if (!parked)
       ++part.applied;
   }
-  part.of->close_part(part.applied);
+  close(part.of, part.applied);
   return entries;
 }
 

@@ -93,8 +93,8 @@ std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell, std
     groups_[group] = std::move(made);
   }
   group_of_parent_.emplace(std::string{parent}, group);
-  world_.send(parent_cell,
-              make_control(parent, self_, create, [](wire::Control::Builder c) { c.setOpen(); }));
+  send(parent_cell,
+       make_control(parent, self_, create, [](wire::Control::Builder c) { c.setOpen(); }));
   return group;
 }
 
@@ -125,14 +125,19 @@ void cell::answer_open(const frame& message) {
     }
     auto& row = row_at(where->row);
     row.set(twin_row::has_group);
-    opened.setPath(path_of(row));
-    opened.setDepth(depth_of(row));
-    write_rollups(opened, row);
-    auto type = world_.symbols.text(row.layout->type());
-    set_text(opened.initType(static_cast<unsigned>(type.size())), type);
-    opened.setFaulted(row.lifecycle == lifecycle_state::faulted);
+    write_opened(opened, row);
   });
-  world_.send(cell_id{control.getSender()}, std::move(answer));
+  send(cell_id{control.getSender()}, std::move(answer));
+}
+
+/// What a group of children of `row` needs to know.
+void cell::write_opened(wire::Opened::Builder to, const twin_row& row) const {
+  to.setPath(path_of(row));
+  to.setDepth(depth_of(row));
+  write_rollups(to, row);
+  auto type = world_.symbols.text(row.layout->type());
+  set_text(to.initType(static_cast<unsigned>(type.size())), type);
+  to.setFaulted(row.lifecycle == lifecycle_state::faulted);
 }
 
 /// A create is parked in `group`: those who ask for its twin may wait.
@@ -186,7 +191,7 @@ void cell::group_opened(wire::Control::Reader control, const moment& now) {
     settle_expected(*one.of, one.where);
     if (!made)
       one.of->fail(one.where.index, std::move(made.error()));
-    one.of->close_part(made ? 1 : 0);
+    close(one.of, made ? 1 : 0);
   }
   // A group that is being closed meanwhile was told to by the same cell, which waits for its end.
   if (g.now == hierarchy_group::state::opening)
@@ -198,9 +203,9 @@ void cell::group_opened(wire::Control::Reader control, const moment& now) {
 void cell::group_close(wire::Control::Reader control, const moment& now) {
   auto parent = text_of(control.getParent());
   auto answer = [&](const error& why) {
-    world_.send(cell_id{control.getSender()},
-                make_control(parent, self_, control.getOperation(),
-                             [&](wire::Control::Builder c) { write_error(c.initClosed(), why); }));
+    send(cell_id{control.getSender()},
+         make_control(parent, self_, control.getOperation(),
+                      [&](wire::Control::Builder c) { write_error(c.initClosed(), why); }));
   };
   auto i = group_of_parent_.find(std::string{parent});
   if (i == group_of_parent_.end())
@@ -242,12 +247,12 @@ void cell::tell_moved(std::uint32_t index) {
   if (!row.has(twin_row::has_group))
     return;
   auto id = row.id.str();
-  world_.send(group_cell(id, row), make_control(id, self_, 0, [&](wire::Control::Builder c) {
-                auto moved = c.initMoved();
-                moved.setPath(path_of(row));
-                moved.setDepth(depth_of(row));
-                write_rollups(moved, row);
-              }));
+  send(group_cell(id, row), make_control(id, self_, 0, [&](wire::Control::Builder c) {
+         auto moved = c.initMoved();
+         moved.setPath(path_of(row));
+         moved.setDepth(depth_of(row));
+         write_rollups(moved, row);
+       }));
 }
 
 void cell::group_moved(std::uint32_t group, wire::Opened::Reader to) {
@@ -281,9 +286,9 @@ void cell::cascade_children(std::uint32_t group, const moment& now) {
 void cell::group_retire(wire::Control::Reader control, const moment& now) {
   auto i = group_of_parent_.find(std::string{text_of(control.getParent())});
   if (i == group_of_parent_.end()) {
-    world_.send(cell_id{control.getSender()},
-                make_control(text_of(control.getParent()), self_, control.getOperation(),
-                             [](wire::Control::Builder c) { write_error(c.initClosed(), {}); }));
+    send(cell_id{control.getSender()},
+         make_control(text_of(control.getParent()), self_, control.getOperation(),
+                      [](wire::Control::Builder c) { write_error(c.initClosed(), {}); }));
     return;
   }
   auto group = i->second;
@@ -309,9 +314,9 @@ void cell::retire_ended(std::uint32_t group) {
   if (--g.retiring_children > 0)
     return;
   auto operation = std::exchange(g.retiring_operation, std::nullopt);
-  world_.send(cell_id{g.retiring_cell},
-              make_control(g.parent, self_, *operation,
-                           [](wire::Control::Builder c) { write_error(c.initClosed(), {}); }));
+  send(cell_id{g.retiring_cell},
+       make_control(g.parent, self_, *operation,
+                    [](wire::Control::Builder c) { write_error(c.initClosed(), {}); }));
 }
 
 void cell::drop_group_if_empty(std::uint32_t group, const moment&) {
@@ -324,12 +329,11 @@ void cell::drop_group_if_empty(std::uint32_t group, const moment&) {
   auto to = cell_id{g->closing_cell};
   drop_group(group);
   if (closing) {
-    world_.send(to, make_control(parent, self_, *closing, [](wire::Control::Builder c) {
-                  write_error(c.initClosed(), {});
-                }));
+    send(to, make_control(parent, self_, *closing,
+                          [](wire::Control::Builder c) { write_error(c.initClosed(), {}); }));
   } else if (auto where = world_.directory.find(parent); where) {
-    world_.send(where->cell,
-                make_control(parent, self_, 0, [](wire::Control::Builder c) { c.setEmptied(); }));
+    send(where->cell,
+         make_control(parent, self_, 0, [](wire::Control::Builder c) { c.setEmptied(); }));
   }
 }
 
@@ -386,7 +390,7 @@ void cell::tell_group(std::uint32_t index, void (*say)(wire::Control::Builder)) 
   if (!row.has(twin_row::has_group))
     return;
   auto id = row.id.str();
-  world_.send(group_cell(id, row), make_control(id, self_, 0, say));
+  send(group_cell(id, row), make_control(id, self_, 0, say));
 }
 
 } // namespace gemel

@@ -52,7 +52,7 @@ bool cell::put_aside(const batch_part& part, std::uint32_t i, const moment& now)
   part.of->open_part();
   if (!held_.defer(where.row, batch_part{part.of, i, i + 1})) {
     part.of->fail(where.index, {errc::overloaded, "too much waits for atomic batches and moves"});
-    part.of->close_part(0);
+    close(part.of, 0);
   }
   return true;
 }

@@ -27,7 +27,7 @@ std::size_t cell::run_lifecycle(batch_part& part, const moment& now) {
     else
       part.of->fail(where.index, std::move(done->error()));
   }
-  part.of->close_part(part.applied);
+  close(part.of, part.applied);
   return entries;
 }
 
@@ -134,7 +134,7 @@ void cell::finish_retirement(const removal& of, const error& why, const moment& 
     return;
   if (why.code != errc::none)
     of.of->fail(of.index, why);
-  of.of->close_part(why.code == errc::none ? 1 : 0);
+  close(of.of, why.code == errc::none ? 1 : 0);
 }
 
 std::size_t cell::run_remove(batch_part& part, const moment& now) {
@@ -156,7 +156,7 @@ std::size_t cell::run_remove(batch_part& part, const moment& now) {
     else
       part.of->fail(where.index, std::move(done->error()));
   }
-  part.of->close_part(part.applied);
+  close(part.of, part.applied);
   return entries;
 }
 
@@ -191,7 +191,7 @@ void cell::send_close(const removal& wanted, child_policy children) {
     control.setRetire();
   else
     control.setClose(static_cast<wire::ChildPolicy>(children));
-  world_.send(group_cell(id, row), frame::build(builder));
+  send(group_cell(id, row), frame::build(builder));
 }
 
 void cell::remove_now(std::uint32_t index, const moment& now) {
@@ -249,7 +249,7 @@ void cell::end_removal(const removal& of, const error& why, const moment& now) {
   }
   if (why.code != errc::none)
     of.of->fail(of.index, why);
-  of.of->close_part(why.code == errc::none ? 1 : 0);
+  close(of.of, why.code == errc::none ? 1 : 0);
 }
 
 } // namespace gemel

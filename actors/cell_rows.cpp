@@ -20,6 +20,8 @@ void cell::free_row(std::uint32_t index) {
   // Work may wait for the row that finds the twin gone; until it ran, the next twin's waits too.
   below_.erase(&row);
   bool held = row.has(twin_row::held);
+  if (journal_ != nullptr && row.has(twin_row::live))
+    journal_->forget(index, row.shard);
   row = twin_row{};
   row.set(twin_row::held, held);
   free_rows_.push_back(index);

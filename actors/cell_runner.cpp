@@ -161,6 +161,7 @@ void cell_runner::fetch_ahead() const {
 void cell_runner::end_turn() {
   if (contain([&] { cell_.end_turn(now_); }).code != errc::none)
     cell_.drop_lane();
+  static_cast<void>(contain([&] { cell_.seal_turn(now_); }));
 }
 
 bool cell_runner::turn() {

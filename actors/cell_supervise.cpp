@@ -44,7 +44,7 @@ bool cell::try_start(std::uint32_t index, const moment& now, std::string& why) {
   reclaim(index, now);
   save(row);
   keep_changes_ = lane_.wanted(subject(index));
-  changed_ = 0;
+  start_changes();
   source_time_us_ = 0;
   auto changes_begin = lane_.mark();
   auto at = clock_.tick(now.unix_us / 1'000);
@@ -66,6 +66,8 @@ bool cell::try_start(std::uint32_t index, const moment& now, std::string& why) {
     row.updated = at;
     counters_.properties_changed += changed_;
     led_by = last_dot(row);
+    if (journal_ != nullptr)
+      log_update(index);
     note_update(index, changes_begin, 0, now);
   }
   take_effects(index, context.effects(), led_by, now);
@@ -160,7 +162,7 @@ void cell::escalate(std::uint32_t group, const moment& now) {
   if (!where)
     return group_give_up(group, now); // The parent is going; nobody is there to decide.
   group_stop(group);
-  world_.send(where->cell, group_failed(g));
+  send(where->cell, group_failed(g));
 }
 
 /// Whether its behaviour is not to run, whatever becomes of its siblings and children.

@@ -130,7 +130,7 @@ std::size_t cell::run_update(batch_part& part, const moment& now) {
       refuse(part, std::move(done.error()));
   }
   counters_.updates_applied += part.applied;
-  part.of->close_part(part.applied);
+  close(part.of, part.applied);
   return entries;
 }
 
@@ -291,7 +291,7 @@ result<void> cell::change(std::uint32_t index, wire::Update::Reader update, cons
   auto* behaves = row.has(twin_row::running) ? behaviors_.find(index)->second.what.get() : nullptr;
   auto changes_begin = lane_.mark();
   keep_changes_ = behaves != nullptr || lane_.wanted(subject(index));
-  changed_ = 0;
+  start_changes();
   source_time_us_ = update.getSourceTimeUs();
   if (behaves != nullptr)
     save(row);
@@ -330,6 +330,8 @@ result<void> cell::change(std::uint32_t index, wire::Update::Reader update, cons
 void cell::conclude(std::uint32_t index, std::uint32_t changes_begin, bool awoken,
                     const moment& now) {
   counters_.properties_changed += changed_;
+  if (journal_ != nullptr && changed_ > 0) [[unlikely]]
+    log_update(index);
   // The update first: an event may flush the lane, with the changes that lie on it.
   if (changed_ > 0 && keep_changes_)
     note_update(index, changes_begin, source_time_us_, now);
@@ -342,11 +344,11 @@ void cell::conclude(std::uint32_t index, std::uint32_t changes_begin, bool awoke
 }
 
 dot cell::next_dot(const twin_row& row) {
-  return make_dot(0, ++shard_counters_[row.shard / world_.cells]);
+  return make_dot(writer_, ++shard_counters_[row.shard / world_.cells]);
 }
 
 dot cell::last_dot(const twin_row& row) const {
-  return make_dot(0, shard_counters_[row.shard / world_.cells]);
+  return make_dot(writer_, shard_counters_[row.shard / world_.cells]);
 }
 
 void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time at) {
@@ -369,6 +371,8 @@ void cell::set_property(twin_row& row, key_id key, value&& content, hybrid_time 
   }
   row.slots[slot].content = std::move(content);
   row.slots[slot].at = {at, next_dot(row)};
+  if (journal_ != nullptr) [[unlikely]]
+    journal_->changed(key, row.slots[slot].at);
   if (source_time_us_ != 0 || row.has(twin_row::timed)) [[unlikely]]
     set_source_time(row, slot);
   ++changed_;
@@ -389,7 +393,9 @@ void cell::unset_property(twin_row& row, key_id key) {
   if (keep_changes_)
     lane_.put(key, row.slots[slot].content, {});
   set_layout(row, shapes_.without(row.layout, slot));
-  next_dot(row);
+  auto id = next_dot(row);
+  if (journal_ != nullptr)
+    journal_->changed(key, {clock_.last(), id});
   ++changed_;
 }
 
@@ -478,7 +484,7 @@ std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
   counters_.updates_applied += answer.applied;
   counters_.refused += answer.failures.size();
   if (message.reply)
-    reply(make_outcome_reply(answer));
+    this->answer(std::exchange(message.reply, nullptr), make_outcome_reply(answer));
   return entry;
 }
 

@@ -292,8 +292,15 @@ void lane::publish(reader& r, frame_builder& built, std::uint32_t events) {
     r.asked->give_back(events);
     return lose(r, events);
   }
-  r.asked->publish(built, events);
   world_.counters.events_delivered += events;
+  if (!r.asked->asked().durable || !world_.when_durable) [[likely]]
+    return r.asked->publish(built, events);
+  // On the store's thread, in the order of the turns.
+  world_.when_durable([to = r.asked, events, content = built.finish()] {
+    frame_builder copy{content.bytes().size() / sizeof(capnp::word)};
+    copy.setRoot(content.message());
+    to->publish(copy, events);
+  });
 }
 
 void lane::lose(reader& r, std::uint32_t events) {

@@ -56,6 +56,8 @@ struct lane_world {
   std::function<twin_row&(std::uint32_t index)> row;
   /// Whether a type is a model or extends it.
   std::function<bool(std::string_view type, std::string_view model)> is_a;
+  /// Calls `what` when all that happened so far survives a crash; empty: there is no store.
+  std::function<void(std::function<void()> what)> when_durable{};
 };
 
 /// A cell's stream of twin events: what happened since the last flush, who asked for it, and the

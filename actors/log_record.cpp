@@ -121,7 +121,12 @@ std::uint32_t log_record_builder::key_list(std::span<const logged_change> change
 // The twin's number goes into the marks: the step to the one after the last, so that twins that
 // are new in order cost a byte.
 log_record_builder::known_twin& log_record_builder::twin(const logged_event& event) {
-  auto [found, is_new] = twin_numbers_.try_emplace(event.row, known_twin{twin_count_, 0});
+  auto [found, is_new] =
+      twin_numbers_.try_emplace(event.row, known_twin{twin_count_, 0, event.shard});
+  if (!is_new && found->second.shard != event.shard) {
+    found->second = {twin_count_, 0, event.shard}; // it moved: spelt again, with its new shard
+    is_new = true;
+  }
   if (is_new) {
     auto shared = shared_prefix(last_id_, event.id);
     twins_.varint(shared);

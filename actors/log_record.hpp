@@ -67,6 +67,9 @@ public:
   /// Adds one event: created, updated, removed, lifecycle or moved; GEMEL_CHECKs that.
   void add(const logged_event& event);
 
+  /// The row is another twin's from now on.
+  void forget(std::uint32_t row) { twin_numbers_.erase(row); }
+
   bool empty() const noexcept { return events_ == 0; }
   std::uint32_t events() const noexcept { return events_; }
   /// Bytes of the record so far, without its head.
@@ -79,6 +82,7 @@ private:
   struct known_twin {
     std::uint32_t number = 0;
     std::uint64_t version = 0;
+    shard_id shard{};
   };
   struct known_key {
     std::uint32_t record = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/durability.hpp"
 #include "messages/error.hpp"
 #include "registry/placement.hpp"
 
@@ -19,18 +20,6 @@
 /// end of that order, never something before what stayed.
 namespace gemel {
 
-/// What must be true before an acknowledgement.
-enum class durability : std::uint8_t {
-  /// Applied. It is logged all the same, but nobody waits.
-  memory = 0,
-  /// In the hands of the operating system: survives the end of this process, kill -9 too.
-  process = 1,
-  /// On the disk (fdatasync): survives the loss of power.
-  disk = 2,
-};
-
-std::string_view to_string(durability level) noexcept;
-
 /// Where a record lies in the log; consecutive, from 1. 0: before the first.
 enum class log_position : std::uint64_t {};
 
@@ -44,6 +33,9 @@ enum class log_stream : std::uint8_t {
   runs = 2,
   /// Of event rules.
   rules = 3,
+  /// What atomic batches over several cells come to, logged before any cell carries its share out:
+  /// a record of cells in which `version` is the one before, and nothing has a stamp.
+  commits = 4,
 };
 
 /// A small named fact, such as a shard's clock or a peer's cursor.
@@ -69,6 +61,8 @@ struct log_entry {
   durability wanted = durability::process;
   std::vector<meta_change> meta{};
   std::vector<twin_change> twins{};
+  /// It follows from work that was admitted: taken although the queue is full.
+  bool admitted = false;
   /// Called once, when `wanted` is true of it or never will be, from the store's thread: it hands
   /// on and returns. May be empty. Of `memory`: called by `append` itself.
   std::function<void(result<void>)> done{};
@@ -142,6 +136,9 @@ public:
 
   /// The holder needs the records after `from`; nothing: none any more. Kept over restarts.
   virtual result<void> retain(std::string_view holder, std::optional<log_position> from) = 0;
+
+  /// Up to where the log forgot its records.
+  virtual log_position trimmed() const = 0;
 
   /// Lets the log forget records up to `checkpoint` (the lowest position of all shards' snapshots),
   /// but none that a holder needs. @returns up to where it forgot.

@@ -29,17 +29,21 @@ bool transaction::abort(errc why) noexcept {
   return state_.compare_exchange_strong(expected, is_aborted + static_cast<std::uint32_t>(why));
 }
 
-bool transaction::share_done() noexcept {
+bool transaction::share_done(const std::function<bool()>& log) {
   if (open_shares_.fetch_sub(1) != 1)
     return false;
+  if (auto expected = is_undecided;
+      log && state_.compare_exchange_strong(expected, is_sealed) && !log())
+    state_.store(is_aborted + static_cast<std::uint32_t>(errc::store_failed));
   // In this order, so that who reads the counter first and a row then sees this commit, or that it
   // is in doubt, if it was counted, and its number is greater if it was not. See `ingress::get`.
   if (shares_.size() > 1 && !decided()) {
     deciding_.store(true);
     commit_number_.store(commits_.fetch_add(1) + 1);
   }
-  auto expected = is_undecided;
+  auto expected = log ? is_sealed : is_undecided;
   state_.compare_exchange_strong(expected, is_committed);
+  state_.notify_all();
   return true;
 }
 

@@ -41,6 +41,10 @@ public:
     std::int64_t source_time_us = 0;
     /// What the twin's behaviour wants done besides.
     behavior_effects effects{};
+    /// The twin as it was when it was held; only with a store.
+    std::string id{};
+    std::uint16_t shard = 0;
+    std::uint64_t version = 0;
   };
 
   /// One cell's part of the batch: the routes from `begin` to before `end`.
@@ -79,8 +83,9 @@ public:
   bool abort(errc why) noexcept;
 
   /// One share is prepared, or will not be. The last call decides; the caller tells then.
+  /// @param log called before it takes effect, if it does; false: it does not. May be empty.
   /// @returns whether it was the last one.
-  bool share_done() noexcept;
+  bool share_done(const std::function<bool()>& log = {});
   void tell() {
     auto all = std::move(tell_);
     all();
@@ -99,19 +104,27 @@ public:
   // ---- row_claim ----------------------------------------------------------------------------
 
   bool decided() const noexcept override {
-    return state_.load(std::memory_order_acquire) != is_undecided;
+    return is_final(state_.load(std::memory_order_acquire));
   }
   void carry_out(cell& owner, std::uint32_t row, const moment& now) override;
   bool yield() noexcept override {
     abort(errc::twin_busy);
+    // Being logged, which takes as long as a record takes into a queue.
+    while (state_.load() == is_sealed)
+      state_.wait(is_sealed);
     return true;
   }
 
 private:
   static constexpr std::uint32_t is_undecided = 0;
   static constexpr std::uint32_t is_committed = 1;
+  // It is going to be committed, unless it cannot be logged.
+  static constexpr std::uint32_t is_sealed = 2;
   // Aborted: this and the `errc`.
-  static constexpr std::uint32_t is_aborted = 2;
+  static constexpr std::uint32_t is_aborted = 3;
+  static constexpr bool is_final(std::uint32_t state) noexcept {
+    return state != is_undecided && state != is_sealed;
+  }
 
   std::uint64_t number_;
   frame request_;

@@ -9,7 +9,8 @@ namespace gemel {
 
 namespace {
 
-constexpr std::uint8_t format = 1;
+// 2: properties have source times.
+constexpr std::uint8_t format = 2;
 constexpr std::size_t checksum_size = 4;
 
 std::string_view read_text(byte_reader& in, const char* too_long) {
@@ -33,8 +34,15 @@ void read_head(byte_reader& in, stored_twin& made) {
   made.source_time_us = in.signed_varint();
 }
 
-void read_property(byte_reader& in, stored_property& made, std::uint64_t& time,
-                   std::uint64_t& counter) {
+// What the properties before one ended at.
+struct property_base {
+  std::uint64_t time;
+  std::uint64_t counter;
+  std::uint64_t source_time;
+};
+
+void read_property(byte_reader& in, stored_property& made, property_base& base, unsigned version) {
+  auto& [time, counter, source_time] = base;
   made.key = in.text(limits::key_bytes_max, "a key is too long");
   if (in.ok() && !check_key(made.key))
     in.fail("a key is none");
@@ -45,6 +53,9 @@ void read_property(byte_reader& in, stored_property& made, std::uint64_t& time,
     in.fail("a dot's counter is too large");
   made.at = {hybrid_time{time},
              make_dot(static_cast<std::uint16_t>(writer), counter & 0xffff'ffff'ffffU)};
+  if (version >= 2)
+    source_time = step_from(source_time, in.signed_varint());
+  made.source_time_us = version >= 2 ? static_cast<std::int64_t>(source_time) : 0;
   made.content = unpack_value(in);
 }
 
@@ -52,8 +63,9 @@ void read_property(byte_reader& in, stored_property& made, std::uint64_t& time,
 
 twin_state_writer::twin_state_writer(byte_writer& out, const stored_twin& head,
                                      std::size_t properties)
-    : out_{out}, begin_{out.size()}, left_{properties},
-      time_{static_cast<std::uint64_t>(head.updated)}, counter_{counter_of(head.created.write)} {
+    : out_{out}, begin_{out.size()}, left_{properties}, time_{static_cast<std::uint64_t>(
+                                                            head.updated)},
+      counter_{counter_of(head.created.write)}, source_time_us_{head.source_time_us} {
   out.u8(format);
   out.text(head.type);
   out.text(head.parent);
@@ -67,7 +79,8 @@ twin_state_writer::twin_state_writer(byte_writer& out, const stored_twin& head,
   out.varint(properties);
 }
 
-void twin_state_writer::property(std::string_view key, const value& content, stamp at) {
+void twin_state_writer::property(std::string_view key, const value& content, stamp at,
+                                 std::int64_t source_time_us) {
   GEMEL_CHECK(left_ > 0);
   --left_;
   out_.text(key);
@@ -77,6 +90,9 @@ void twin_state_writer::property(std::string_view key, const value& content, sta
   out_.signed_varint(step_between(counter_, counter_of(at.write)));
   time_ = time;
   counter_ = counter_of(at.write);
+  out_.signed_varint(step_between(static_cast<std::uint64_t>(source_time_us_),
+                                  static_cast<std::uint64_t>(source_time_us)));
+  source_time_us_ = source_time_us;
   pack_value(out_, content);
 }
 
@@ -89,7 +105,7 @@ std::string pack_twin(const stored_twin& twin) {
   byte_writer out;
   twin_state_writer writer{out, twin, twin.properties.size()};
   for (const auto& one : twin.properties)
-    writer.property(one.key, one.content, one.at);
+    writer.property(one.key, one.content, one.at, one.source_time_us);
   writer.end();
   return out.take();
 }
@@ -103,18 +119,19 @@ result<stored_twin> unpack_twin(std::string_view bytes) {
   if (checksum != checksum_of(body))
     return fail(errc::store_corrupt, "twin: the checksum does not match");
   byte_reader in{body};
-  if (auto found = in.u8(); found > format)
+  auto found = in.u8();
+  if (found > format)
     return fail(errc::incompatible, "twin: format " + std::to_string(found)
                                         + ", this program knows up to " + std::to_string(format));
-  else if (found == 0)
+  if (found == 0)
     in.fail("there is no format 0");
   stored_twin made;
   read_head(in, made);
   auto count = in.bounded(2 * limits::properties_max, "too many properties");
-  auto time = static_cast<std::uint64_t>(made.updated);
-  auto counter = counter_of(made.created.write);
+  property_base base{static_cast<std::uint64_t>(made.updated), counter_of(made.created.write),
+                     static_cast<std::uint64_t>(made.source_time_us)};
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
-    read_property(in, made.properties.emplace_back(), time, counter);
+    read_property(in, made.properties.emplace_back(), base, found);
     if (i > 0 && made.properties[i - 1].key >= made.properties[i].key)
       in.fail("the keys are not ascending");
   }

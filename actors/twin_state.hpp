@@ -14,11 +14,16 @@
 /// version, the fields, the properties sorted by key, a checksum of 4 bytes.
 namespace gemel {
 
+/// Stands for every explicit placement key: a row knows its shard, and that it follows one.
+inline constexpr std::string_view pinned_placement = "+";
+
 /// One property as it is.
 struct stored_property {
   std::string key{};
   value content{};
   stamp at{};
+  /// When the device measured it, microseconds since 1970 UTC; 0: not given.
+  std::int64_t source_time_us = 0;
 
   friend bool operator==(const stored_property&, const stored_property&) = default;
 };
@@ -29,11 +34,12 @@ struct stored_twin {
   std::string type{};
   /// Empty: a root.
   std::string parent{};
-  /// The explicit placement key of its root; empty: none.
+  /// `pinned_placement` if its root has an explicit placement key; empty: it has none.
   std::string placement{};
   lifecycle_state lifecycle = lifecycle_state::provisioned;
   std::uint64_t version = 0;
-  /// The write that made it; orders it among its siblings.
+  /// Orders it among its siblings, by time and dot: the write that made it, or, with time 0, its
+  /// place among all children that its parent had when they were written.
   stamp created{};
   hybrid_time updated{};
   /// Of the last update that gave one, microseconds since 1970 UTC; 0: none did.
@@ -51,7 +57,8 @@ public:
   /// Begins a record in `out`, which is appended to. The head's own properties are not looked at.
   /// @param properties how many follow.
   twin_state_writer(byte_writer& out, const stored_twin& head, std::size_t properties);
-  void property(std::string_view key, const value& content, stamp at);
+  void property(std::string_view key, const value& content, stamp at,
+                std::int64_t source_time_us = 0);
   /// GEMEL_CHECKs that all properties were given.
   void end();
 
@@ -61,6 +68,7 @@ private:
   std::size_t left_;
   std::uint64_t time_;
   std::uint64_t counter_;
+  std::int64_t source_time_us_;
 };
 
 /// The twin's bytes.

@@ -61,6 +61,9 @@ struct CreateBatch {
   types @1 :List(Text);
   creates @2 :List(Create);
   # At most batch_entries_max.
+  durability @3 :UInt8;
+  # What must be true before the answer: 0: as the node or the twin's type says, else one more than
+  # a `durability` of messages/durability.hpp. A node without a store knows only that it is applied.
 }
 
 struct Create {
@@ -87,6 +90,8 @@ struct UpdateBatch {
   cause @3 :Text;
   # The id of the event that led to this, for the events that follow. Empty: none. At most
   # id_bytes_max bytes.
+  durability @4 :UInt8;
+  # As in `CreateBatch`.
 }
 
 struct Update {
@@ -191,12 +196,16 @@ struct Move {
   ids @0 :List(TwinId);
   parent @1 :TwinId;
   # Empty: they become roots.
+  durability @2 :UInt8;
+  # As in `CreateBatch`.
 }
 
 struct Remove {
   # Deletes twins. Answered by `Reply.outcome`.
   ids @0 :List(TwinId);
   children @1 :ChildPolicy;
+  durability @2 :UInt8;
+  # As in `CreateBatch`.
 }
 
 enum ChildPolicy {
@@ -215,6 +224,8 @@ struct LifecycleBatch {
   # A `lifecycle_trigger`.
   children @2 :ChildPolicy;
   # Of `retire` alone: what becomes of the children; cascade retires them too.
+  durability @3 :UInt8;
+  # As in `CreateBatch`.
 }
 
 struct Query {
@@ -276,6 +287,8 @@ struct Subscribe {
   resumeAfter @10 :UInt64;
   # The last sequence number that was seen; what came later is sent again, or, if it is not kept,
   # counted in `missed` once.
+  durable @11 :Bool;
+  # Events come only when a crash of the node can no longer undo them (`process`).
 }
 
 struct Grant {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/durability.hpp"
 #include "messages/error.hpp"
 #include "messages/lifecycle_state.hpp"
 #include "messages/value.hpp"
@@ -73,6 +74,8 @@ struct update_options {
   bool atomic = false;
   /// The id of the event that led to it; empty: none.
   std::string cause{};
+  /// What must be true before the answer; nothing: what the node or the twin's type says.
+  std::optional<durability> wanted{};
 };
 
 /// Something that happens to a twin without changing it.
@@ -279,6 +282,8 @@ struct subscription_request {
   /// Takes over this subscription after the event of number `resume_after`; 0: a new one.
   std::uint64_t resume = 0;
   std::uint64_t resume_after = 0;
+  /// Only events that a crash of the node can no longer undo.
+  bool durable = false;
 };
 
 /// One property's change.

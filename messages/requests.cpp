@@ -34,11 +34,12 @@ std::size_t words_of_update(std::span<const twin_update> updates) {
 
 } // namespace
 
-frame make_create(std::span<const new_twin> twins) {
+frame make_create(std::span<const new_twin> twins, std::optional<durability> wanted) {
   frame_builder builder{words_of_create(twins)};
   name_table keys;
   name_table types;
   auto batch = root_of(builder).initCreate();
+  batch.setDurability(to_wire(wanted));
   auto list = batch.initCreates(static_cast<unsigned>(twins.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     const auto& twin = twins[i];
@@ -114,6 +115,7 @@ frame make_update(std::span<const twin_update> updates, const update_options& op
   }
   batch.setAtomic(options.atomic);
   batch.setCause(whole(options.cause));
+  batch.setDurability(to_wire(options.wanted));
   keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));
   return builder.finish();
 }
@@ -144,9 +146,10 @@ unsigned batch_words(std::uint32_t count, std::uint32_t set_max) {
 } // namespace
 
 update_batch::update_batch(std::span<const std::string_view> keys, std::uint32_t count,
-                           std::uint32_t set_max)
+                           std::uint32_t set_max, std::optional<durability> wanted)
     : builder_{batch_words(count, set_max)}, key_count_{keys.size()} {
   auto batch = builder_.message().initUpdate();
+  batch.setDurability(to_wire(wanted));
   auto names = batch.initKeys(static_cast<unsigned>(keys.size()));
   for (unsigned i = 0; i < names.size(); ++i)
     set_text(names.init(i, static_cast<unsigned>(keys[i].size())), keys[i]);
@@ -246,21 +249,24 @@ frame make_types_request() {
   return frame::build(builder);
 }
 
-frame make_remove(std::span<const std::string> ids, child_policy children) {
+frame make_remove(std::span<const std::string> ids, child_policy children,
+                  std::optional<durability> wanted) {
   capnp::MallocMessageBuilder builder;
   auto remove = root_of(builder).initRemove();
   write_ids(remove.initIds(static_cast<unsigned>(ids.size())), ids);
   remove.setChildren(static_cast<wire::ChildPolicy>(children));
+  remove.setDurability(to_wire(wanted));
   return frame::build(builder);
 }
 
-frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger,
-                     child_policy children) {
+frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger, child_policy children,
+                     std::optional<durability> wanted) {
   capnp::MallocMessageBuilder builder;
   auto batch = root_of(builder).initLifecycle();
   write_ids(batch.initIds(static_cast<unsigned>(ids.size())), ids);
   batch.setTrigger(trigger);
   batch.setChildren(static_cast<wire::ChildPolicy>(children));
+  batch.setDurability(to_wire(wanted));
   return frame::build(builder);
 }
 
@@ -300,6 +306,7 @@ frame make_subscribe(const subscription_request& asked) {
   subscribe.setKeepMs(asked.keep_ms);
   subscribe.setResume(asked.resume);
   subscribe.setResumeAfter(asked.resume_after);
+  subscribe.setDurable(asked.durable);
   return frame::build(builder);
 }
 
@@ -318,6 +325,7 @@ subscription_request read_subscribe(wire::Subscribe::Reader asked) {
   made.keep_ms = asked.getKeepMs();
   made.resume = asked.getResume();
   made.resume_after = asked.getResumeAfter();
+  made.durable = asked.getDurable();
   return made;
 }
 

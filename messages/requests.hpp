@@ -11,7 +11,8 @@
 /// Builds the frames that doors send. Contents are not checked here: ingress does that.
 namespace gemel {
 
-frame make_create(std::span<const new_twin> twins);
+/// @param wanted what must be true before the answer, here and below; nothing: as configured.
+frame make_create(std::span<const new_twin> twins, std::optional<durability> wanted = {});
 
 frame make_update(std::span<const twin_update> updates, const update_options& options = {});
 
@@ -31,7 +32,7 @@ public:
   /// @param keys the columns, named by their position in `add`.
   /// @param set_max the most properties that one `add` sets, for sizing the memory.
   update_batch(std::span<const std::string_view> keys, std::uint32_t count,
-               std::uint32_t set_max = 2);
+               std::uint32_t set_max = 2, std::optional<durability> wanted = {});
 
   struct cell {
     std::uint16_t key;
@@ -67,12 +68,14 @@ frame make_move(std::span<const std::string> ids, std::string_view parent);
 
 frame make_types_request();
 
-frame make_remove(std::span<const std::string> ids, child_policy children);
+frame make_remove(std::span<const std::string> ids, child_policy children,
+                  std::optional<durability> wanted = {});
 
 /// @param trigger a `lifecycle_trigger` of registry/lifecycle.hpp.
 /// @param children of `retire` alone.
 frame make_lifecycle(std::span<const std::string> ids, std::uint8_t trigger,
-                     child_policy children = child_policy::refuse);
+                     child_policy children = child_policy::refuse,
+                     std::optional<durability> wanted = {});
 
 frame make_query(const query_request& asked);
 

@@ -58,6 +58,9 @@ struct property_model {
   friend bool operator==(const property_model&, const property_model&) = default;
 };
 
+/// As in messages/durability.hpp; `node`: what the node says.
+enum class type_durability : std::uint8_t { node, memory, process, disk };
+
 /// One twin type, with all that it inherits.
 struct type_model {
   std::string name{};
@@ -71,6 +74,8 @@ struct type_model {
   bool closed = false;
   /// Without data for this long an active twin becomes stale, microseconds; 0: never.
   std::int64_t stale_after_us = 0;
+  /// What must be true before a write to its twins is answered, if the request asks for nothing.
+  type_durability durable = type_durability::node;
   /// Properties of the twins below that parents of this type keep roll-ups of.
   std::vector<std::string> rollups{};
 

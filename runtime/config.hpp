@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/durability.hpp"
 #include "messages/fault.hpp"
 #include "messages/limits.hpp"
 #include "registry/model.hpp"
@@ -81,6 +82,19 @@ struct lane_section {
   friend bool operator==(const lane_section&, const lane_section&) = default;
 };
 
+struct store_section {
+  /// Folder of the store; empty: nothing is stored.
+  std::string path{};
+  /// Before an answer, for requests that ask for nothing, to twins whose type says nothing.
+  durability level = durability::process;
+  /// Room kept back on the disk for what was let in.
+  std::uint64_t reserve_bytes = std::uint64_t{256} << 20;
+  /// Log that all cells together write, at least, while every changed shard is written anew once.
+  std::uint64_t log_bytes = std::uint64_t{128} << 20;
+
+  friend bool operator==(const store_section&, const store_section&) = default;
+};
+
 struct log_section {
   log_level level = log_level::info;
 
@@ -107,6 +121,7 @@ struct node_config {
   supervision_policy supervision;
   /// By name.
   std::map<std::string, type_section, std::less<>> types;
+  store_section store;
   lane_section lane;
   log_section log;
 

@@ -8,6 +8,7 @@
 #include "runtime/adapters/system_clock.hpp"
 #include "runtime/adapters/work_threads.hpp"
 #include "runtime/caf_access.hpp"
+#include "runtime/detail/node_store.hpp"
 #include "runtime/version.hpp"
 
 #include <caf/io/middleman.hpp>
@@ -67,7 +68,8 @@ ingress::options ingress_options(const node_config& config, std::uint32_t cells,
 // In the order of their making; each may use those before it.
 struct node::parts {
   parts(node_options wanted, model_table known);
-  void start_cells();
+  result<void> start_cells();
+  result<void> recover(const std::vector<cell*>& cells);
   result<void> listen();
   void stop();
   void add_stats(stats_record& stats);
@@ -111,6 +113,8 @@ struct node::parts {
   caf::actor_system system;
   twin_actor_context twins;
   twin_actor_addresses addresses;
+  // Null: nothing is stored.
+  std::unique_ptr<node_store> store;
   cell_environment world;
   std::vector<std::unique_ptr<cell_runner>> runners;
   std::unique_ptr<cell_workers> threads;
@@ -173,7 +177,35 @@ node::parts::parts(node_options wanted, model_table known)
                               &works} {
 }
 
-void node::parts::start_cells() {
+result<void> node::parts::recover(const std::vector<cell*>& cells) {
+  if (store == nullptr)
+    return {};
+  auto since = clock.now().steady_ns;
+  auto found = store->recover(directory, cells, clock.now());
+  if (!found)
+    return tl::unexpected<error>(std::move(found.error()));
+  constexpr std::int64_t ns_per_ms = 1'000'000;
+  if (found->twins > 0 || found->records > 0)
+    spdlog::info("recovered {} twins from {} snapshots and {} events of the log in {} ms",
+                 found->twins, found->snapshots, found->events,
+                 (clock.now().steady_ns - since) / ns_per_ms);
+  if (found->orphans + found->strangers > 0)
+    spdlog::warn("the store misses records: {} twins lost their parents, {} events their twins",
+                 found->orphans, found->strangers);
+  auto jobs = store->first_jobs();
+  for (std::size_t i = 0; i < runners.size(); ++i)
+    runners[i]->push_ordered(cell_job{std::move(jobs[i])});
+  return {};
+}
+
+result<void> node::parts::start_cells() {
+  if (!options.config.store.path.empty()) {
+    auto opened = node_store::open(options.config, models, cell_count);
+    if (!opened)
+      return tl::unexpected<error>(std::move(opened.error()));
+    store = std::move(*opened);
+    world.stored = &store->link();
+  }
   cell_runner::options limits{
       {options.config.limits.cell_queue_items_max, options.config.limits.cell_queue_bytes_max}};
   limits.on_fault = log_fault;
@@ -189,6 +221,11 @@ void node::parts::start_cells() {
     threads->attach(i, *runners.back());
   }
   twins.cells = cells;
+  std::vector<cell*> cores;
+  for (auto& runner : runners)
+    cores.push_back(&runner->core());
+  if (auto recovered = recover(cores); !recovered)
+    return recovered;
   alarms->start(cells);
   auto doors_options = ingress_options(options.config, cell_count, seed);
   doors_options.models = &models;
@@ -199,6 +236,7 @@ void node::parts::start_cells() {
   doors->sessions_max = options.config.limits.sessions_max;
   doors->requests_max = options.config.limits.session_requests_max;
   doors->frame_bytes_max = options.config.limits.frame_bytes_max;
+  return {};
 }
 
 result<void> node::parts::listen() {
@@ -238,6 +276,8 @@ void node::parts::add_stats(stats_record& stats) {
       "Memory of the directory of twins");
   add("gemel_keys", static_cast<double>(symbols.keys.size()), "Different property keys");
   add("gemel_types", static_cast<double>(symbols.types.size()), "Different twin types");
+  if (store != nullptr)
+    store->add_stats(stats);
   add("gemel_resident_bytes", static_cast<double>(resident_bytes()),
       "Resident memory of the process");
 }
@@ -271,6 +311,8 @@ void node::parts::stop() {
   threads->stop();
   door = nullptr;
   works.stop();
+  if (store != nullptr)
+    store->stop();
   // Gives the twins' addresses back while the actor system still stands.
   runners.clear();
 }
@@ -287,7 +329,8 @@ result<std::unique_ptr<node>> node::start(node_options options) {
   if (!models)
     return tl::unexpected<error>(std::move(models.error()));
   auto made = std::make_unique<parts>(std::move(options), std::move(*models));
-  made->start_cells();
+  if (auto ready = made->start_cells(); !ready)
+    return tl::unexpected<error>(std::move(ready.error()));
   std::unique_ptr<node> started{new node{std::move(made)}};
   if (started->parts_->options.listen)
     if (auto heard = started->parts_->listen(); !heard)

@@ -1,5 +1,6 @@
 #include "messages/detail/frame_check.hpp"
 
+#include "messages/durability.hpp"
 #include "messages/lifecycle_state.hpp"
 #include "messages/limits.hpp"
 #include "messages/names.hpp"
@@ -113,6 +114,12 @@ private:
   void child_policy(wire::ChildPolicy policy) {
     if (policy > wire::ChildPolicy::ORPHAN)
       fault(errc::bad_frame, "unknown policy for children");
+  }
+
+  void durability(std::uint8_t wanted) {
+    if (wanted != 0 && !durability_of(wanted))
+      field("durability",
+            [&] { fault(errc::bad_frame, "unknown durability " + std::to_string(wanted)); });
   }
 
   void expressions(const char* name, capnp::List<capnp::Text>::Reader list) {
@@ -280,6 +287,7 @@ void checker::properties(const char* name, capnp::List<wire::Value>::Reader list
 }
 
 void checker::create(wire::CreateBatch::Reader batch) {
+  durability(batch.getDurability());
   keys(batch.getKeys());
   type_names(batch.getTypes());
   each("creates", batch.getCreates(), limits::batch_entries_max, [this](auto one) {
@@ -292,6 +300,7 @@ void checker::create(wire::CreateBatch::Reader batch) {
 }
 
 void checker::update(wire::UpdateBatch::Reader batch) {
+  durability(batch.getDurability());
   keys(batch.getKeys());
   each("updates", batch.getUpdates(), limits::batch_entries_max, [this](auto one) {
     id("id", one.getId());
@@ -339,6 +348,7 @@ void checker::get(wire::Get::Reader asked) {
 }
 
 void checker::lifecycle_batch(wire::LifecycleBatch::Reader batch) {
+  durability(batch.getDurability());
   ids("ids", batch.getIds());
   child_policy(batch.getChildren());
 }
@@ -367,11 +377,13 @@ void checker::emit(wire::EmitBatch::Reader batch) {
 }
 
 void checker::move(wire::Move::Reader asked) {
+  durability(asked.getDurability());
   ids("ids", asked.getIds());
   optional_id("parent", asked.getParent());
 }
 
 void checker::remove(wire::Remove::Reader asked) {
+  durability(asked.getDurability());
   ids("ids", asked.getIds());
   child_policy(asked.getChildren());
 }

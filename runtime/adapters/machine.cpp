@@ -94,6 +94,13 @@ result<void> probe_tcp(const std::string& host, std::uint16_t port,
   return last;
 }
 
+std::string boot_id() {
+  std::ifstream file{"/proc/sys/kernel/random/boot_id"};
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
 void pause(std::chrono::milliseconds time) {
   std::this_thread::sleep_for(time);
 }

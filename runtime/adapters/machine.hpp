@@ -25,6 +25,9 @@ result<void> probe_tcp(const std::string& host, std::uint16_t port,
                        std::chrono::milliseconds timeout);
 
 /// Has the calling thread wait.
+/// Tells the boots of this machine apart; empty: not known.
+std::string boot_id();
+
 void pause(std::chrono::milliseconds time);
 
 } // namespace gemel

@@ -306,8 +306,9 @@ result<log_position> rocks_store::append(log_entry entry) {
     std::lock_guard hold{mutex_};
     if (stopping_)
       return fail(errc::stopping, "the store is closed");
-    if (queue_bytes_ + bytes > options_.queue_bytes_max
-        || queue_.size() >= options_.queue_entries_max) {
+    if (!entry.admitted
+        && (queue_bytes_ + bytes > options_.queue_bytes_max
+            || queue_.size() >= options_.queue_entries_max)) {
       ++counters_.refused;
       return fail(errc::overloaded, "the disk is behind");
     }
@@ -385,6 +386,10 @@ void rocks_store::commit(std::vector<waiting>& group) {
     return;
   }
   written_ = end;
+  if (on_record_)
+    for (const auto& one : group)
+      if (one.entry.stream != log_stream::none)
+        on_record_(one.position, one.entry.stream, one.entry.record);
   auto wants_disk = false;
   for (auto& one : group)
     if (one.entry.wanted == durability::disk)
@@ -726,6 +731,11 @@ result<void> rocks_store::retain(std::string_view holder, std::optional<log_posi
   else if (auto known = holders_.find(holder); known != holders_.end())
     holders_.erase(known);
   return {};
+}
+
+log_position rocks_store::trimmed() const {
+  std::lock_guard hold{snapshot_mutex_};
+  return log_position{trimmed_};
 }
 
 result<log_position> rocks_store::trim(log_position checkpoint) {

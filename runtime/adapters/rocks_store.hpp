@@ -88,7 +88,14 @@ public:
   result<std::optional<std::string>> read_meta(std::string_view key) const override;
   result<void> read_meta_all(std::string_view prefix, const meta_sink& each) const override;
   result<void> retain(std::string_view holder, std::optional<log_position> from) override;
+  log_position trimmed() const override;
   result<log_position> trim(log_position checkpoint) override;
+
+  /// Has `each` called with every record that is written from now on, in order, on the log's
+  /// thread: it hands on and returns. Before the first append.
+  void on_record(std::function<void(log_position, log_stream, std::string_view)> each) {
+    on_record_ = std::move(each);
+  }
 
   /// A copy in the new folder `target`, of everything that was appended before.
   result<void> backup(const std::string& target);
@@ -135,6 +142,8 @@ private:
   store_folder folder_;
   std::unique_ptr<rocks_database> database_;
   store::identity identity_;
+
+  std::function<void(log_position, log_stream, std::string_view)> on_record_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view strategy_names[] = {"one_for_one", "one_for_all", "rest_for_one"};
 constexpr std::string_view restart_names[] = {"permanent", "transient", "temporary"};
+constexpr std::string_view type_durability_names[] = {"node", "memory", "process", "disk"};
 constexpr std::string_view level_names[] = {"trace", "debug", "info", "warn", "error", "off"};
 
 bool is_digit(char c) noexcept {
@@ -72,6 +73,13 @@ result<void> check_address(std::string_view text) {
 
 result<void> check_type_or_none(std::string_view text) {
   return text.empty() ? result<void>{} : check_type(text);
+}
+
+result<void> check_path_or_none(std::string_view text) {
+  constexpr std::size_t path_bytes_max = 4'000;
+  if (text.size() > path_bytes_max || text.find('\0') != std::string_view::npos)
+    return fail(errc::bad_value, "it is no path");
+  return {};
 }
 
 // Shown in tables, so it is short and has no control characters.
@@ -283,6 +291,11 @@ constexpr option table[] = {
      .slot = [](option_target c) -> option_slot {
        return microseconds_slot{&c.model.stale_after_us};
      }},
+    {.key = "types.durability",
+     .help = "What must be true before a write to its twins is answered, as in store.durability; "
+             "node: what that says.",
+     .slot = [](option_target c) -> option_slot { return &c.model.durable; },
+     .choices = type_durability_names},
     {.key = "types.rollups",
      .unit = R"(such as ["temperature"])",
      .help = "Properties of the twins below that its twins keep count, sum, mean, min and max of.",
@@ -311,6 +324,32 @@ constexpr option table[] = {
      .help = "Whether no two twins of the node may have the same value; a twin can then be found "
              "by it. Texts and integers only.",
      .slot = [](option_target c) -> option_slot { return &c.property.unique; }},
+
+    {.key = "store.path",
+     .unit = "a folder, or empty",
+     .help = "Where twins are kept. It is made if it is not there. Empty: they are in memory only "
+             "and end with the node.",
+     .slot = [](option_target c) -> option_slot { return &c.node.store.path; },
+     .check = check_path_or_none},
+    {.key = "store.durability",
+     .help = "What must be true before a write is answered that asks for nothing itself: it is "
+             "applied, it survives the end of the process, or it is on the disk.",
+     .slot = [](option_target c) -> option_slot { return &c.node.store.level; },
+     .choices = durability_names},
+    {.key = "store.reserve_bytes",
+     .unit = "bytes",
+     .min = 1u << 20,
+     .max = std::uint64_t{64} << 30,
+     .help = "Room kept back on the disk, so that what was accepted can be written when it fills "
+             "up. New writes are refused while less than this is free besides.",
+     .slot = [](option_target c) -> option_slot { return &c.node.store.reserve_bytes; }},
+    {.key = "store.log_bytes",
+     .unit = "bytes",
+     .min = 1u << 16,
+     .max = std::uint64_t{1} << 40,
+     .help = "Log between two snapshots of all twins, at least. More means fewer snapshots and a "
+             "longer start.",
+     .slot = [](option_target c) -> option_slot { return &c.node.store.log_bytes; }},
 
     {.key = "lane.flush_events",
      .unit = "events",
@@ -593,6 +632,8 @@ std::string_view section_help(std::string_view section) noexcept {
     return "What the twins of one type are: [types.NAME], and for each of their properties "
            "[types.NAME.properties.KEY]. The keys of [supervision] may stand here too, for the "
            "children of parents of this type; what is left out is as there.";
+  if (section == "store")
+    return "What outlives the node: twins, in a log and snapshots.";
   if (section == "lane")
     return "How events are collected on their way from twins to subscribers.";
   if (section == "log")

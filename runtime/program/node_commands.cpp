@@ -5,6 +5,7 @@
 #include "runtime/config.hpp"
 #include "runtime/node.hpp"
 #include "runtime/program/commands.hpp"
+#include "runtime/program/display.hpp"
 #include "runtime/program/json_text.hpp"
 #include "runtime/twin_document.hpp"
 #include "runtime/version.hpp"
@@ -22,6 +23,7 @@ namespace {
 struct node_arguments {
   std::string config;
   std::vector<std::string> set;
+  std::string data;
   bool print_config = false;
 };
 
@@ -44,7 +46,10 @@ std::optional<node_config> read_config(const program_context& context,
     }
     text = std::move(*read);
   }
-  auto config = parse_config(text, asked.config.empty() ? "--set" : asked.config, asked.set);
+  auto set = asked.set;
+  if (!asked.data.empty())
+    set.push_back("store.path=" + asked.data);
+  auto config = parse_config(text, asked.config.empty() ? "--set" : asked.config, set);
   if (config)
     return std::move(*config);
   print_faults(context, config.error());
@@ -69,22 +74,27 @@ spdlog::level::level_enum level_of(log_level level) {
   return spdlog::level::info;
 }
 
-spdlog::logger make_log(const node_config& config) {
-  spdlog::logger log{"gemel", std::make_shared<spdlog::sinks::stderr_color_sink_mt>()};
-  log.set_level(level_of(config.log.level));
-  log.set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+std::shared_ptr<spdlog::logger> make_log(const node_config& config) {
+  auto log = std::make_shared<spdlog::logger>(
+      "gemel", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  log->set_level(level_of(config.log.level));
+  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
   return log;
 }
 
 std::string started_line(const node_config& config, const node& started) {
   return "gemel node " + config.node.id + " listens on " + started.endpoint() + " ("
          + std::to_string(started.workers()) + " workers, " + std::to_string(started.cells())
-         + " cells)\n";
+         + " cells, "
+         + (config.store.path.empty() ? "in memory" : "store " + printable(config.store.path))
+         + ")\n";
 }
 
 int serve(const program_context& context, const node_config& config) {
-  auto log = make_log(config);
-  stop_signals signals; // before the node's threads
+  auto logger = make_log(config);
+  auto& log = *logger;
+  spdlog::set_default_logger(logger); // what the node itself says
+  stop_signals signals;               // before the node's threads
   node_options wanted;
   wanted.config = config;
   wanted.listen = true;
@@ -124,11 +134,14 @@ void add_node_command(CLI::App& root, program_context& context) {
   command->add_option("--set", asked->set, "Another value for one option of the config; repeatable")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
+  command->add_option("--data", asked->data, "Keep twins in this folder: --set store.path=FOLDER")
+      ->type_name("FOLDER");
   command->add_flag("--print-config", asked->print_config,
                     "Print the config with every option explained, and start nothing");
   command->footer("Examples:\n"
                   "  gemel node --config config/factory.toml\n"
                   "  gemel node --config factory.toml --set listen.port=0 --set log.level=debug\n"
+                  "  gemel node --data /var/lib/gemel/factory-1\n"
                   "  gemel node --print-config >factory.toml");
   command->callback([&context, asked] {
     context.action = [&context, asked] { return run_node(context, *asked); };

@@ -16,6 +16,7 @@ namespace {
 struct update_arguments {
   twin_update change;
   update_options options;
+  std::string durability;
   std::vector<std::string> also;
   std::vector<std::string> properties;
   std::vector<std::string> add;
@@ -120,6 +121,7 @@ int run_update(const program_context& context, update_arguments& asked) {
       refuse(context, why);
       return exit_usage;
     }
+  asked.options.wanted = parse_durability(asked.durability);
   std::vector<twin_update> changes{change};
   for (const auto& id : asked.also) {
     changes.push_back(change);
@@ -176,6 +178,12 @@ void add_update_command(CLI::App& twin, program_context& context) {
       ->allow_extra_args(false)
       ->type_name("ID");
   command->add_flag("--atomic", asked->options.atomic, "Change all of the twins or none");
+  command
+      ->add_option("--durability", asked->durability,
+                   "What must be true before the answer: memory, process or disk; else as the node "
+                   "or the type says")
+      ->check(CLI::IsMember({"memory", "process", "disk"}))
+      ->type_name("LEVEL");
   command->add_option("--cause", asked->options.cause, "The id of the event that led to this")
       ->type_name("EVENT");
   add_link_options(*command, context);

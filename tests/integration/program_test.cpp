@@ -102,7 +102,8 @@ TEST_CASE("a node says where it listens and stops cleanly on signals",
   for (int signal : {SIGINT, SIGTERM}) {
     running_node node;
     CHECK(node.first_line()
-          == "gemel node factory-1 listens on " + node.endpoint() + " (2 workers, 8 cells)");
+          == "gemel node factory-1 listens on " + node.endpoint()
+                 + " (2 workers, 8 cells, in memory)");
     node.add_factory();
     node.self().signal(signal);
     auto what = node.self().finish();

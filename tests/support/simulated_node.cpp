@@ -54,6 +54,11 @@ simulated_node::simulated_node(options wanted)
              },
              [this](const frame& events) { ingress_->emit_unasked(events); },
              &works_} {
+  if (options_.store != nullptr) {
+    link_.emplace(store_link{*options_.store});
+    link_->pass_bytes_min = options_.snapshot_pass_bytes;
+    world_.stored = &*link_;
+  }
   std::vector<cell_runner*> cells;
   for (std::size_t i = 0; i < options_.cells; ++i) {
     runners_.push_back(std::make_unique<cell_runner>(
@@ -67,6 +72,32 @@ simulated_node::simulated_node(options wanted)
   options_.doors.models = &models_;
   options_.doors.aliases = &aliases_;
   ingress_ = std::make_unique<ingress>(options_.doors, directory_, clock_, std::move(cells));
+  if (options_.store == nullptr)
+    return;
+  std::vector<cell*> cores;
+  for (auto& runner : runners_)
+    cores.push_back(&runner->core());
+  recovery back{*options_.store, directory_, cores};
+  auto found = back.run(clock_.now());
+  if (!found)
+    FAIL(to_string(found.error()));
+  recovered_ = *found;
+  auto jobs = back.first_jobs();
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    runners_[i]->push_ordered(cell_job{std::move(jobs[i])});
+}
+
+simulated_node::~simulated_node() {
+  if (options_.store != nullptr)
+    options_.store->end_process();
+}
+
+void simulated_node::trim() {
+  auto up_to = static_cast<std::uint64_t>(options_.store->reached(durability::process));
+  for (auto& runner : runners_)
+    up_to =
+        std::min(up_to, static_cast<std::uint64_t>(runner->core().journal()->oldest_needed()) - 1);
+  static_cast<void>(options_.store->trim(log_position{up_to}));
 }
 
 bool manual_works::step() {
@@ -105,7 +136,13 @@ void simulated_node::run() {
   // So many turns that only a message that makes itself again for ever comes so far.
   constexpr std::size_t turns_max = 10'000'000;
   std::size_t turns = 0;
-  while (step() || works_.step())
+  auto write = [this] {
+    bool more = options_.store != nullptr && options_.store->queued() > 0;
+    if (more)
+      options_.store->write(1 + below(4));
+    return more;
+  };
+  while (step() || works_.step() || write())
     GEMEL_CHECK(++turns < turns_max);
 }
 

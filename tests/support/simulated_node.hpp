@@ -2,9 +2,11 @@
 
 #include "actors/cell_runner.hpp"
 #include "actors/ingress.hpp"
+#include "actors/recovery.hpp"
 #include "messages/limits.hpp"
 #include "messages/replies.hpp"
 #include "messages/requests.hpp"
+#include "tests/support/simulated_store.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -100,9 +102,15 @@ public:
     cell_inbox::options inbox{limits::cell_queue_items_max, limits::cell_queue_bytes_max};
     std::size_t turn_entries_max = 8'192;
     ingress::options doors{};
+    /// Null: nothing is stored. Outlives the node. What it holds is there when the node is made.
+    simulated_store* store = nullptr;
+    /// Small, so that snapshots are written all the time.
+    std::uint64_t snapshot_pass_bytes = 1u << 20;
   };
 
   explicit simulated_node(options wanted);
+  /// The process ends here: nothing more leaves it.
+  ~simulated_node();
   simulated_node() : simulated_node(options{}) {}
   simulated_node(const simulated_node&) = delete;
   simulated_node& operator=(const simulated_node&) = delete;
@@ -170,6 +178,10 @@ public:
   const alias_table& aliases() const noexcept { return aliases_; }
   cell_runner& runner(std::size_t cell) { return *runners_[cell]; }
   const counting_addresses& addresses() const noexcept { return addresses_; }
+  /// What was found in the store.
+  const recovery_facts& recovered() const noexcept { return recovered_; }
+  /// Lets the log forget what no cell needs.
+  void trim();
   /// Requests that were not answered yet.
   std::size_t unanswered() const noexcept { return unanswered_; }
   /// All live twins, by no order.
@@ -198,6 +210,8 @@ private:
   gemel::directory directory_;
   model_table models_;
   alias_table aliases_;
+  std::optional<store_link> link_;
+  recovery_facts recovered_;
   cell_environment world_;
   std::vector<std::unique_ptr<cell_runner>> runners_;
   std::vector<std::size_t> ready_;

@@ -1,0 +1,128 @@
+#include "actors/cell.hpp"
+#include "actors/slots.hpp"
+#include "messages/replies.hpp"
+#include "messages/wire.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+// What a cell tells its journal, and the snapshots of its shards.
+namespace gemel {
+
+/// Refuses work that would change something while the store takes nothing in. Reads go on.
+bool cell::is_refused(work& item) {
+  constexpr std::uint32_t soon_ms = 20;
+  const auto& admitted = journal_->admitted();
+  if (admitted) [[likely]]
+    return false;
+  auto why = admitted.error();
+  if (why.code == errc::overloaded)
+    why.retry_after_ms = soon_ms;
+  if (auto* part = std::get_if<batch_part>(&item)) {
+    if (const auto& joint = part->of->joint(); joint != nullptr) {
+      joint->abort(why.code);
+      return false; // Its share is answered in the usual way.
+    }
+    counters_.refused += part->end - part->begin;
+    for (; part->begin < part->end; ++part->begin)
+      part->of->fail(part->of->routes()[part->begin].index, why);
+    part->of->close_part(part->applied);
+    return true;
+  }
+  auto* addressed = std::get_if<addressed_message>(&item);
+  if (addressed == nullptr || addressed->message.message().isGet())
+    return false;
+  ++counters_.refused;
+  if (auto reply = std::exchange(addressed->reply, nullptr))
+    reply(make_error_reply(why));
+  return true;
+}
+
+/// The properties that the operation under work changed.
+void cell::log_update(std::uint32_t index) {
+  const auto& row = row_at(index);
+  journal_->add({event_kind::updated, row.updated, {}, source_time_us_, {}}, row, index);
+}
+
+void cell::log_event(event_kind kind, std::uint32_t index, dot id, const moment& now) {
+  // What changes no row is not in the log.
+  if (kind == event_kind::crashed || kind == event_kind::emitted)
+    return;
+  const auto& row = row_at(index);
+  std::string_view parent;
+  if (row.group != twin_row::none)
+    parent = groups_[row.group]->parent;
+  auto at = kind == event_kind::created ? row.updated : clock_.tick(now.unix_us / 1'000);
+  journal_->add({kind, at, id, 0, parent}, row, index);
+}
+
+void cell::seal_turn(const moment& now) {
+  if (journal_ == nullptr) [[likely]]
+    return;
+  journal_->end_turn({world_.send, world_.emit});
+  write_snapshots(now);
+}
+
+/// At most one shard in a turn: it costs a look at all rows.
+void cell::write_snapshots(const moment&) {
+  if (auto shard = journal_->due_snapshot())
+    cut_snapshot(*shard);
+}
+
+/// False: some of its twins are held by what may be decided already, and is not in their rows yet.
+bool cell::cut_snapshot(std::uint16_t shard) {
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t i = 0; i < row_count_; ++i) {
+    const auto& row = row_at(i);
+    if (!row.has(twin_row::live) || row.shard != shard)
+      continue;
+    if (row.has(twin_row::held))
+      return false;
+    rows.push_back(i);
+  }
+  std::map<std::string, std::string> twins;
+  boost::unordered_flat_set<std::uint32_t> groups;
+  for (auto index : rows) {
+    auto group = row_at(index).group;
+    if (group == twin_row::none) {
+      twins[row_at(index).id.str()] = pack_row(index, {});
+      continue;
+    }
+    if (!groups.insert(group).second)
+      continue;
+    std::uint64_t place = 0;
+    for (auto i = groups_[group]->first; i != twin_row::none; i = row_at(i).next, ++place)
+      if (row_at(i).shard == shard)
+        twins[row_at(i).id.str()] = pack_row(i, {{}, make_dot(0, place)});
+  }
+  journal_->write_snapshot(shard, std::move(twins));
+  return true;
+}
+
+std::string cell::pack_row(std::uint32_t index, stamp created) const {
+  const auto& row = row_at(index);
+  stored_twin head;
+  head.type = types_.text(row.layout->type());
+  if (row.group != twin_row::none)
+    head.parent = groups_[row.group]->parent;
+  if (row.has(twin_row::pinned))
+    head.placement = pinned_placement;
+  head.lifecycle = row.lifecycle;
+  head.version = row.version;
+  head.created = created;
+  head.updated = row.updated;
+  auto count = row.layout->size();
+  std::vector<std::pair<std::string_view, std::size_t>> sorted;
+  sorted.reserve(count);
+  for (std::size_t i = 0; i < count; ++i)
+    sorted.emplace_back(keys_.text(row.layout->keys()[i]), i);
+  std::sort(sorted.begin(), sorted.end());
+  byte_writer out;
+  twin_state_writer writer{out, head, count};
+  for (auto [key, i] : sorted)
+    writer.property(key, row.slots[i].content, row.slots[i].at, source_time_of(row, i));
+  writer.end();
+  return out.take();
+}
+
+} // namespace gemel
