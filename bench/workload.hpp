@@ -87,6 +87,8 @@ int run_update_latency(const options& asked);
 int run_notify(const options& asked);
 int run_series(const options& asked);
 int run_store(const options& asked);
+int run_durable(const options& asked);
+int run_restart(const options& asked);
 int run_query(const options& asked);
 int run_memory(const options& asked);
 int run_raw_caf(const options& asked);

@@ -200,7 +200,7 @@ result<void> node::parts::recover(const std::vector<cell*>& cells) {
 
 result<void> node::parts::start_cells() {
   if (!options.config.store.path.empty()) {
-    auto opened = node_store::open(options.config, models, cell_count);
+    auto opened = node_store::open(options.config, models, cell_count, options.store_point);
     if (!opened)
       return tl::unexpected<error>(std::move(opened.error()));
     store = std::move(*opened);

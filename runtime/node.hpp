@@ -6,6 +6,7 @@
 #include "runtime/twin_api.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,8 @@ struct node_options {
   behavior_table behaviors{};
   /// Whether other programs can reach it at `config.listen`.
   bool listen = false;
+  /// For tests of crashes: called at named points of the way to the disk, see `gemel-soak crash`.
+  std::function<void(const char* name)> store_point{};
 };
 
 /// A running node inside this process: its cells on threads of their own, its twins, and, if it

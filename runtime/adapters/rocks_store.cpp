@@ -321,6 +321,7 @@ result<log_position> rocks_store::append(log_entry entry) {
     ++queue_entries_;
     queue_.push_back({position, std::move(entry)});
   }
+  pass("queued");
   wake_.notify_one();
   answer(at_once, {});
   return position;
@@ -407,14 +408,17 @@ void rocks_store::commit(std::vector<waiting>& group) {
     counters_.syncs += wants_disk ? 1 : 0;
   }
   if (!wants_disk)
-    return;
+    return pass("answered");
+  pass("before_sync");
   auto synced = database_->sync();
+  pass("after_sync");
   if (synced)
     synced_ = end;
   else
     fail_for_good(synced.error());
   for (auto& one : group)
     answer(one.entry, synced);
+  pass("answered");
 }
 
 // Before the disk is really full, since RocksDB itself takes seconds to come back from that: what
@@ -442,7 +446,9 @@ bool rocks_store::write_group(std::vector<waiting>& group) {
   for (const auto& one : group)
     put_entry(batch, *database_, one.position, one.entry);
   for (;;) {
+    pass("before_write");
     auto written = database_->write(batch);
+    pass("after_write");
     if (written)
       return true;
     if (written.error().code != errc::store_full) {
@@ -555,8 +561,10 @@ result<void> rocks_store::make_snapshot(const shard_snapshot& made) {
   if (!pairs.empty())
     if (auto taken = database_->ingest(family::state, file, pairs); !taken)
       return taken;
+  pass("snapshot_file");
   if (auto counts = commit_snapshot(made.shard, record); !counts)
     return counts;
+  pass("snapshot_counted");
   auto first = store::passive_prefix(made.shard);
   if (auto old = database_->erase(family::state, first, prefix); !old)
     return old;
@@ -751,6 +759,7 @@ result<log_position> rocks_store::trim(log_position checkpoint) {
     return log_position{from};
   if (auto said = write_now(store::trimmed_key, store::pack_position(log_position{up_to})); !said)
     return tl::unexpected(std::move(said.error()));
+  pass("trim_noted");
   {
     std::lock_guard hold{snapshot_mutex_};
     trimmed_ = up_to;
@@ -759,6 +768,7 @@ result<log_position> rocks_store::trim(log_position checkpoint) {
       database_->erase(family::log, store::log_key({}), store::log_key(log_position{up_to + 1}));
   if (!gone)
     return tl::unexpected(std::move(gone.error()));
+  pass("trimmed");
   return log_position{up_to};
 }
 

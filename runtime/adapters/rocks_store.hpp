@@ -49,6 +49,11 @@ public:
     bool must_exist = false;
     /// Raise the incarnation in any case: something was lost.
     bool after_loss = false;
+    /// Called at named points of the way to the disk, on the thread that is there, so that a test
+    /// can end the process just then; empty: nobody wants to know. The names: queued, before_write,
+    /// after_write, before_sync, after_sync, answered, snapshot_file, snapshot_counted, trim_noted,
+    /// trimmed.
+    std::function<void(const char* name)> at_point{};
   };
 
   enum class state : std::uint8_t { open, full, failed, stopped };
@@ -125,6 +130,10 @@ private:
   void run_log();
   std::vector<waiting> next_group();
   void commit(std::vector<waiting>& group);
+  void pass(const char* point) const {
+    if (options_.at_point) [[unlikely]]
+      options_.at_point(point);
+  }
   bool write_group(std::vector<waiting>& group);
   bool wait_for_room();
   void look_at_disk();

@@ -27,13 +27,15 @@ node_store::node_store(std::unique_ptr<rocks_store> opened)
     : store_{std::move(opened)}, link_{*store_} {
 }
 
-result<std::unique_ptr<node_store>>
-node_store::open(const node_config& config, const model_table& models, std::uint32_t cells) {
+result<std::unique_ptr<node_store>> node_store::open(const node_config& config,
+                                                     const model_table& models, std::uint32_t cells,
+                                                     std::function<void(const char*)> at_point) {
   rocks_store::options wanted;
   wanted.path = config.store.path;
   wanted.node = config.node.id;
   wanted.boot = boot_id();
   wanted.fresh_id = make_uuid(system_entropy(), system_entropy());
+  wanted.at_point = std::move(at_point);
   wanted.ballast_bytes = config.store.reserve_bytes;
   auto opened = rocks_store::open(std::move(wanted));
   if (!opened)

@@ -19,7 +19,8 @@ public:
   /// Opens the store of `config.store.path`, or makes it.
   /// @returns what `rocks_store::open` says.
   static result<std::unique_ptr<node_store>> open(const node_config& config,
-                                                  const model_table& models, std::uint32_t cells);
+                                                  const model_table& models, std::uint32_t cells,
+                                                  std::function<void(const char*)> at_point = {});
 
   /// For `cell_environment::stored`.
   store_link& link() noexcept { return link_; }

@@ -30,6 +30,12 @@ public:
     return ++twins_[id].sent;
   }
 
+  /// The same of a writer that counts for itself, upwards.
+  void sent(const std::string& id, std::uint64_t number) {
+    std::lock_guard hold{mutex_};
+    twins_[id].sent = number;
+  }
+
   void acknowledged(const std::string& id, std::uint64_t number) {
     std::lock_guard hold{mutex_};
     auto& known = twins_[id];
