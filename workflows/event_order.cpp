@@ -28,6 +28,17 @@ void event_order::move_watermark(std::int64_t arrived) {
   watermark_ = std::max(watermark_, least);
 }
 
+void event_order::pass(std::int64_t now, std::int64_t still) {
+  auto youngest = INT64_MIN;
+  auto arrived = INT64_MIN;
+  for (const auto& [name, one] : sources_) {
+    youngest = std::max(youngest, one.youngest);
+    arrived = std::max(arrived, one.arrived);
+  }
+  if (!sources_.empty() && now - arrived >= still)
+    watermark_ = std::max(watermark_, youngest + (now - arrived) - time_.lateness.count() - 1);
+}
+
 std::vector<rule_event_ptr> event_order::take_ready() {
   std::vector<rule_event_ptr> ready;
   auto end = waiting_.upper_bound(watermark_);

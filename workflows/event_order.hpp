@@ -23,6 +23,10 @@ public:
   /// @returns false if it is late and was not taken.
   bool add(rule_event_ptr event, const std::string& source, std::int64_t arrived);
 
+  /// It is `now` by the clock that `arrived` is of. If nothing came for `still` ms, time goes on
+  /// from the youngest event as that clock does.
+  void pass(std::int64_t now, std::int64_t still);
+
   /// Takes what is at or before the watermark, in order.
   std::vector<rule_event_ptr> take_ready();
 

@@ -20,6 +20,18 @@ enum class contiguity : std::uint8_t {
   any,
 };
 
+/// How an event must stand to those that another stage took.
+enum class event_relation : std::uint8_t {
+  /// By time alone, as all do.
+  time,
+  /// The last one of that stage happened before it.
+  happened_before,
+  /// Neither it nor the last one of that stage happened before the other.
+  concurrent,
+  /// Its cause is one of that stage.
+  caused_by,
+};
+
 /// One step of a pattern.
 struct pattern_stage {
   std::string name{};
@@ -38,6 +50,9 @@ struct pattern_stage {
   std::vector<std::string> events{};
   std::optional<rule_expression> where{};
   std::optional<rule_expression> until{};
+  event_relation relation = event_relation::time;
+  /// Of `relation`.
+  std::uint32_t relative_to = 0;
   /// From the event before; exclusive; 0: no bound.
   std::chrono::milliseconds within_prev{0};
 

@@ -13,9 +13,30 @@ bool contains(const std::vector<std::string>& words, const value& word) {
              && std::find(words.begin(), words.end(), word.as_text()) != words.end());
 }
 
+// An event without a stamp or an id stands in no relation.
+bool is_related(const pattern_stage& stage, const rule_event& event, const event_chain& bound) {
+  for (const auto* at = bound.last(); at != nullptr; at = at->before) {
+    if (at->stage != stage.relative_to)
+      continue;
+    const auto& other = *at->event;
+    if (stage.relation == event_relation::caused_by) {
+      if (!event.cause.is_null() && event.cause == other.id)
+        return true;
+      continue;
+    }
+    if (event.stamp == nullptr || other.stamp == nullptr)
+      return false;
+    return stage.relation == event_relation::happened_before
+               ? happened_before(*other.stamp, *event.stamp)
+               : are_concurrent(*other.stamp, *event.stamp);
+  }
+  return false;
+}
+
 bool wants(const pattern_stage& stage, const rule_event& event, const event_chain& bound) {
   return contains(stage.twin_types, event.twin_type) && contains(stage.events, event.event)
-         && (!stage.where || stage.where->test(&event, bound));
+         && (!stage.where || stage.where->test(&event, bound))
+         && (stage.relation == event_relation::time || is_related(stage, event, bound));
 }
 
 } // namespace
@@ -112,7 +133,7 @@ std::int64_t pattern_matcher::deadline_of(const run& of) const noexcept {
 
 void pattern_matcher::emit(const key_state& key, const held_match& found, match_output& into) {
   ++counters_.matches;
-  into.matches.push_back({key.key, found.ended.bound, found.at});
+  into.matches.push_back({key.key, found.ended.bound, found.at, {}});
 }
 
 void pattern_matcher::prune(key_state& key, const run& matched) {
@@ -171,7 +192,7 @@ void pattern_matcher::expire(key_state& key, std::int64_t now, match_output& int
       complete.push_back({std::move(one), deadline});
     } else {
       ++counters_.timeouts;
-      into.timeouts.push_back({key.key, std::move(one.bound), deadline});
+      into.timeouts.push_back({key.key, std::move(one.bound), deadline, {}});
     }
   }
   key.runs = std::move(left);

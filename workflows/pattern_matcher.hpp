@@ -32,6 +32,8 @@ struct found_match {
   event_chain bound{};
   /// Of the event that completed it, or when its time ended; milliseconds since 1970.
   std::int64_t at = 0;
+  /// Of a window what it selects; null of a match, whose events say it.
+  value content{};
 };
 
 struct match_output {
@@ -48,6 +50,16 @@ struct match_counters {
   /// Keys given up because of `keys`, or refused.
   std::uint64_t keys_dropped = 0;
   std::uint64_t keys_idle = 0;
+
+  match_counters& operator+=(const match_counters& other) noexcept {
+    events += other.events;
+    matches += other.matches;
+    timeouts += other.timeouts;
+    runs_dropped += other.runs_dropped;
+    keys_dropped += other.keys_dropped;
+    keys_idle += other.keys_idle;
+    return *this;
+  }
 };
 
 /// Finds a pattern in the events of each key. The matches, their multiset and the effect of the

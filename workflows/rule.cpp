@@ -25,12 +25,26 @@ std::string_view to_string(action_kind kind) noexcept {
     return "start_workflow";
   case action_kind::log:
     return "log";
+  case action_kind::send_command:
+    return "send_command";
+  case action_kind::signal_workflow:
+    return "signal_workflow";
+  case action_kind::publish:
+    return "publish";
+  case action_kind::webhook:
+    return "webhook";
   }
   return "unknown";
 }
 
 bool rule::concerns(const rule_event& event) const {
   return contains(twin_types_, event.twin_type) && contains(events_, event.event);
+}
+
+bool rule::needs_time() const noexcept {
+  return time_.is_given || pattern_.within.count() > 0
+         || std::any_of(pattern_.stages.begin(), pattern_.stages.end(),
+                        [](const pattern_stage& one) { return one.within_prev.count() > 0; });
 }
 
 value rule::key_of(const rule_event& event) const {
@@ -57,7 +71,10 @@ value rule::bound_events(const event_chain& bound) const {
   return value{std::move(made)};
 }
 
-value rule::selected(const event_chain& bound) const {
+value rule::selected(const found_match& match) const {
+  const auto& bound = match.bound;
+  if (!match.content.is_null())
+    return match.content;
   if (select_.empty())
     return bound_events(bound);
   value_map made;
@@ -67,7 +84,7 @@ value rule::selected(const event_chain& bound) const {
 }
 
 std::vector<wanted_action> rule::actions_for(const found_match& match) const {
-  auto whole = selected(match.bound);
+  auto whole = selected(match);
   value rule_name{name_};
   std::deque<value> rooms; // Addresses stay.
   auto resolve = [&](const reference& what) -> const value* {
@@ -85,9 +102,8 @@ std::vector<wanted_action> rule::actions_for(const found_match& match) const {
   std::vector<wanted_action> made;
   for (const auto& one : actions_) {
     value_map content{{std::string{to_string(one.kind)}, one.content.render(resolve)}};
-    if (one.has_input)
-      content.push_back(
-          {one.kind == action_kind::emit ? "payload" : "input", one.input.render(resolve)});
+    for (const auto& [name, what] : one.more)
+      content.push_back({name, what.render(resolve)});
     made.push_back({one.kind, value{std::move(content)}});
   }
   return made;

@@ -20,6 +20,9 @@ enum class event_clock : std::uint8_t { event, arrival };
 /// How a rule takes time.
 struct rule_time {
   event_clock clock = event_clock::event;
+  /// Whether the document says anything of time. A node takes the events of a rule that does not as
+  /// they arrive.
+  bool is_given = false;
   /// How much later than a younger event of its source one may come.
   std::chrono::milliseconds lateness{0};
   bool report_late = true;
@@ -27,16 +30,25 @@ struct rule_time {
   std::chrono::milliseconds idle{0};
 };
 
-enum class action_kind : std::uint8_t { emit, update_twin, start_workflow, log };
+enum class action_kind : std::uint8_t {
+  emit,
+  update_twin,
+  start_workflow,
+  log,
+  send_command,
+  signal_workflow,
+  publish,
+  webhook,
+};
 
 std::string_view to_string(action_kind kind) noexcept;
 
 struct rule_action {
   action_kind kind = action_kind::emit;
   template_value content{};
-  /// `payload` of emit, `input` of start_workflow.
-  template_value input{};
-  bool has_input = false;
+  /// What stands beside it: `twin` and `payload` of emit, `input` of start_workflow, `payload` of
+  /// publish and webhook.
+  std::vector<std::pair<std::string, template_value>> more{};
 };
 
 /// A rendered action, as `{"emit": ..., "payload": ...}`.
@@ -57,6 +69,15 @@ public:
   ///          errc::unsupported.
   static tl::expected<rule, fault_list> read(const json_document& document);
 
+  /// What the rule is made of besides its version, description and actions: rules with the same
+  /// text find the same, so that the state of one serves the other.
+  const std::string& meaning() const noexcept { return meaning_; }
+  /// The document as it was read.
+  const value& document() const noexcept { return document_; }
+  /// Empty: all.
+  const std::vector<std::string>& twin_types() const noexcept { return twin_types_; }
+  const std::vector<std::string>& events() const noexcept { return events_; }
+
   const std::string& name() const noexcept { return name_; }
   std::uint32_t version() const noexcept { return version_; }
   const std::string& description() const noexcept { return description_; }
@@ -64,6 +85,8 @@ public:
   const match_limits& limits() const noexcept { return limits_; }
   const rule_time& time() const noexcept { return time_; }
   bool report_timeouts() const noexcept { return report_timeouts_; }
+  /// Whether something happens when time alone passes.
+  bool needs_time() const noexcept;
   const std::vector<selected_field>& select() const noexcept { return select_; }
   const std::vector<rule_action>& actions() const noexcept { return actions_; }
 
@@ -74,7 +97,7 @@ public:
   value key_of(const rule_event& event) const;
 
   /// What `select` makes of a match; all that the stages bound if there is none.
-  value selected(const event_chain& bound) const;
+  value selected(const found_match& match) const;
 
   /// The events by stage: a map of lists, oldest first.
   value bound_events(const event_chain& bound) const;
@@ -86,6 +109,8 @@ private:
   friend class rule_reader;
   rule() = default;
 
+  value document_;
+  std::string meaning_;
   std::string name_;
   std::uint32_t version_ = 1;
   std::string description_;

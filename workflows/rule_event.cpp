@@ -2,6 +2,20 @@
 
 namespace gemel {
 
+bool happened_before(const causal_stamp& earlier, const causal_stamp& later) noexcept {
+  if (earlier.node == later.node && earlier.counter == later.counter)
+    return false;
+  if (earlier.node == later.node)
+    return earlier.counter < later.counter;
+  auto known = later.seen.find(earlier.node);
+  return known != later.seen.end() && known->second >= earlier.counter;
+}
+
+bool are_concurrent(const causal_stamp& one, const causal_stamp& other) noexcept {
+  auto is_same = one.node == other.node && one.counter == other.counter;
+  return !is_same && !happened_before(one, other) && !happened_before(other, one);
+}
+
 event_field event_field_of(std::string_view name) noexcept {
   if (name == "time")
     return event_field::time;
@@ -13,6 +27,10 @@ event_field event_field_of(std::string_view name) noexcept {
     return event_field::parent_id;
   if (name == "event")
     return event_field::event;
+  if (name == "event_id")
+    return event_field::event_id;
+  if (name == "cause")
+    return event_field::cause;
   return name == "properties" ? event_field::all_properties : event_field::property;
 }
 
@@ -30,6 +48,10 @@ const value* read(const rule_event& from, event_field field, std::string_view na
     return &from.parent_id;
   case event_field::event:
     return &from.event;
+  case event_field::event_id:
+    return &from.id;
+  case event_field::cause:
+    return &from.cause;
   case event_field::all_properties:
     return &from.properties;
   }
@@ -47,6 +69,8 @@ value to_value(const rule_event& event) {
   add("parent_id", event.parent_id);
   add("event", event.event);
   add("properties", event.properties);
+  add("event_id", event.id);
+  add("cause", event.cause);
   return value{std::move(made)};
 }
 

@@ -3,10 +3,26 @@
 #include "messages/value.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace gemel {
+
+/// Where an event stands in the history of a cluster: its dot, and the version vector of what its
+/// writer knew when it wrote (Mattern, "Virtual time and global states of distributed systems").
+struct causal_stamp {
+  std::string node{};
+  std::uint64_t counter = 0;
+  /// By node: the writes up to this counter were known.
+  std::map<std::string, std::uint64_t, std::less<>> seen{};
+};
+
+/// Whether what `later` was based upon covers `earlier`: possible influence, no more.
+bool happened_before(const causal_stamp& earlier, const causal_stamp& later) noexcept;
+/// Neither happened before the other, and they are not the same write.
+bool are_concurrent(const causal_stamp& one, const causal_stamp& other) noexcept;
 
 /// What a rule sees of one thing that happened to a twin. Shared by all runs that took it.
 struct rule_event {
@@ -20,6 +36,13 @@ struct rule_event {
   value event{};
   /// A map, or null.
   value properties{};
+  /// Ids of the event and of what led to it; texts, or null.
+  value id{};
+  value cause{};
+  /// Null: not known.
+  std::shared_ptr<const causal_stamp> stamp{};
+  /// Rules that led to it, one after the other.
+  std::uint32_t rule_depth = 0;
 
   std::int64_t time_ms() const { return time.as_integer(); }
 };
@@ -35,6 +58,8 @@ enum class event_field : std::uint8_t {
   twin_type,
   parent_id,
   event,
+  event_id,
+  cause,
   all_properties,
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 namespace gemel {
 
@@ -75,6 +76,27 @@ std::optional<std::int64_t> time_of(object_reader& from, std::string_view key,
   return std::nullopt;
 }
 
+// `{"node": "n1", "counter": 5, "seen": {"n2": 7}}`.
+std::shared_ptr<const causal_stamp> stamp_of(object_reader& from, fault_list& faults) {
+  const auto* content = from.object("stamp");
+  if (content == nullptr)
+    return nullptr;
+  constexpr auto counter_max = std::numeric_limits<std::int64_t>::max();
+  object_reader fields{*content, from.at("stamp"), "a stamp", faults};
+  auto made = std::make_shared<causal_stamp>();
+  made->node = fields.text("node", object_reader::required).value_or("");
+  made->counter = static_cast<std::uint64_t>(
+      fields.integer("counter", 1, counter_max, object_reader::required).value_or(0));
+  if (const auto* seen = fields.object("seen")) {
+    object_reader nodes{*seen, fields.at("seen"), "'seen'", faults};
+    for (const auto& member : seen->as_map())
+      made->seen[member.key] =
+          static_cast<std::uint64_t>(nodes.integer(member.key, 0, counter_max).value_or(0));
+  }
+  fields.finish();
+  return made;
+}
+
 value text_or_null(object_reader& from, std::string_view key) {
   auto text = from.text(key);
   return text ? value{*text} : value{};
@@ -130,6 +152,9 @@ read_recorded_event(std::string_view line, std::size_t number, const std::string
   made->event = value{from.text("event").value_or("updated")};
   if (const auto* properties = from.object("properties"))
     made->properties = *properties;
+  made->id = text_or_null(from, "event_id");
+  made->cause = text_or_null(from, "cause");
+  made->stamp = stamp_of(from, faults);
   read.source = from.text("source").value_or("");
   read.arrived = time_of(from, "arrived", object_reader::optional);
   from.finish();

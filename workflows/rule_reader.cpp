@@ -23,18 +23,41 @@ constexpr std::array<std::string_view, 2> full_words = {"drop_oldest", "drop_new
 constexpr std::array<std::string_view, 3> restart_words = {"each", "once", "after_match"};
 constexpr std::array<std::string_view, 2> loop_words = {"all", "longest"};
 constexpr std::array<std::string_view, 3> skip_words = {"none", "to_next", "past_last"};
-constexpr std::array<std::string_view, 4> action_words = {"emit", "update_twin", "start_workflow",
-                                                          "log"};
+constexpr std::array<std::string_view, 8> action_words = {
+    "emit",         "update_twin",     "start_workflow", "log",
+    "send_command", "signal_workflow", "publish",        "webhook"};
 // Of the whole document, of steps, and of actions: known words without an engine behind them yet.
 constexpr std::array<std::string_view, 4> later_fields = {"window", "aggregate", "group_by",
                                                           "having"};
-constexpr std::array<std::string_view, 8> later_step_fields = {
-    "group", "and", "or", "parts", "steps", "every", "order", "caused_by"};
-constexpr std::array<std::string_view, 4> later_actions = {"webhook", "publish", "send_command",
-                                                           "signal_workflow"};
+constexpr std::array<std::string_view, 6> later_step_fields = {"group", "and",   "or",
+                                                               "parts", "steps", "every"};
+constexpr std::array<std::string_view, 4> relation_words = {"time", "happened_before", "concurrent",
+                                                            "caused_by"};
+constexpr std::array<std::string_view, 2> emit_fields = {"twin", "payload"};
+constexpr std::array<std::string_view, 2> start_fields = {"input", "version"};
+constexpr std::array<std::string_view, 1> payload_fields = {"payload"};
+
+// What may stand beside an action's own field.
+words fields_beside(action_kind kind) {
+  if (kind == action_kind::emit)
+    return emit_fields;
+  if (kind == action_kind::start_workflow)
+    return start_fields;
+  if (kind == action_kind::publish || kind == action_kind::webhook)
+    return payload_fields;
+  return {};
+}
 
 std::vector<std::string> list_or_none(std::optional<std::vector<std::string>> from) {
   return from ? std::move(*from) : std::vector<std::string>{};
+}
+
+std::string meaning_of(const value& document) {
+  value_map kept;
+  for (const auto& member : document.as_map())
+    if (member.key != "actions" && member.key != "version" && member.key != "description")
+      kept.push_back(member);
+  return to_json(value{std::move(kept)});
 }
 
 bool is_stage_name(std::string_view name) {
@@ -64,6 +87,8 @@ private:
   void read_stage(const value& content, std::uint32_t index);
   void read_link(object_reader& from, pattern_stage& stage, std::uint32_t index);
   void read_times(object_reader& from, pattern_stage& stage);
+  void read_order(object_reader& from, pattern_stage& stage, std::uint32_t index);
+  void relate(object_reader& from, std::string_view key, pattern_stage& stage, std::uint32_t index);
   void read_loop(object_reader& from, pattern_stage& stage, std::uint32_t index);
   void check_stage(object_reader& from, const pattern_stage& stage);
   void check_absence(std::uint32_t index);
@@ -71,6 +96,8 @@ private:
   void read_select(object_reader& head);
   void read_actions(object_reader& head);
   void read_action(const value& content, const std::string& pointer);
+  void check_action(object_reader& from, action_kind kind);
+  template_value compiled_template(object_reader& from, std::string_view key);
   void refuse_later(object_reader& from, words fields);
   std::optional<rule_expression> compiled(object_reader& from, std::string_view key,
                                           std::uint32_t bound_stages);
@@ -115,8 +142,11 @@ tl::expected<rule, fault_list> rule_reader::read() {
   read_select(head);
   read_actions(head);
   head.finish();
-  if (faults_.empty())
+  if (faults_.empty()) {
+    made_.document_ = document_.root();
+    made_.meaning_ = meaning_of(document_.root());
     return std::move(made_);
+  }
   document_.place(faults_);
   return tl::unexpected<fault_list>(std::move(faults_));
 }
@@ -182,6 +212,7 @@ void rule_reader::read_time(object_reader& head) {
     return;
   object_reader from{*content, "/time", "'time'", faults_};
   auto& time = made_.time_;
+  time.is_given = true;
   time.clock = static_cast<event_clock>(from.choice("clock", clock_words).value_or(0));
   time.lateness = from.duration("lateness").value_or(time.lateness);
   time.report_late = from.choice("late", late_words).value_or(0) == 0;
@@ -286,6 +317,7 @@ void rule_reader::read_stage(const value& content, std::uint32_t index) {
     fields.finish();
   }
   stage.where = compiled(from, "where", index + 1);
+  read_order(from, stage, index);
   if (stage.absent) {
     stage.within_prev = from.duration("for").value_or(stage.within_prev);
   } else {
@@ -339,6 +371,44 @@ void rule_reader::read_loop(object_reader& from, pattern_stage& stage, std::uint
     stage.inner = static_cast<contiguity>(*inner);
   stage.greedy = from.boolean("greedy").value_or(false);
   stage.until = compiled(from, "until", index + 1);
+}
+
+void rule_reader::relate(object_reader& from, std::string_view key, pattern_stage& stage,
+                         std::uint32_t index) {
+  auto name = from.text(key, object_reader::required);
+  if (!name)
+    return;
+  const auto& names = made_.stage_names_;
+  auto place =
+      static_cast<std::size_t>(std::find(names.begin(), names.end(), *name) - names.begin());
+  auto is_bound = std::find(scopes_.begin(), scopes_.end(), *name) != scopes_.end();
+  std::vector<std::string_view> known{scopes_.begin(), scopes_.end()};
+  auto near = nearest_word(*name, known);
+  if (!is_bound)
+    from.report(key, errc::bad_value, "there is no step '" + *name + "' that binds events",
+                near.empty() ? "" : "did you mean '" + std::string{near} + "'?", "unknown_step");
+  else if (place >= index)
+    from.report(key, errc::bad_value, "'" + *name + "' comes only later",
+                "name a step before this one", "unresolved_reference");
+  else
+    stage.relative_to = static_cast<std::uint32_t>(place);
+}
+
+void rule_reader::read_order(object_reader& from, pattern_stage& stage, std::uint32_t index) {
+  if (from.has("order") && from.has("caused_by"))
+    return from.report("caused_by", errc::bad_value, "a step has 'order' or 'caused_by', not both");
+  if (from.has("caused_by")) {
+    stage.relation = event_relation::caused_by;
+    return relate(from, "caused_by", stage, index);
+  }
+  const auto* content = from.object("order");
+  if (content == nullptr)
+    return;
+  object_reader order{*content, from.at("order"), "'order'", faults_};
+  relate(order, "relative_to", stage, index);
+  stage.relation = static_cast<event_relation>(
+      order.choice("relation", relation_words, object_reader::required).value_or(0));
+  order.finish();
 }
 
 void rule_reader::check_stage(object_reader& from, const pattern_stage& stage) {
@@ -468,48 +538,70 @@ void rule_reader::read_action(const value& content, const std::string& pointer) 
   object_reader from{content, pointer, "an action", faults_};
   if (!from.is_object())
     return;
-  for (auto word : later_actions)
-    if (from.has(word))
-      return unsupported(from.at(word), "the action '" + std::string{word} + "'");
-  std::size_t kind = 0;
+  rule_action made;
   std::size_t kinds = 0;
   for (std::size_t i = 0; i < action_words.size(); ++i)
     if (from.has(action_words[i])) {
-      kind = i;
+      made.kind = static_cast<action_kind>(i);
       ++kinds;
     }
-  if (kinds != 1)
-    from.report({}, errc::bad_value,
-                "an action does one of emit, update_twin, start_workflow, log");
-  rule_action made;
-  made.kind = static_cast<action_kind>(kind);
-  auto key = action_words[kind];
-  if (made.kind == action_kind::update_twin) {
-    if (const auto* body = from.object(key)) {
-      object_reader fields{*body, from.at(key), "'update_twin'", faults_};
-      fields.text("id", object_reader::required);
-      fields.object("set", object_reader::required);
-      fields.finish();
-    }
-  } else {
-    from.text(key);
+  if (kinds != 1) {
+    std::string known;
+    for (auto word : action_words)
+      known += (known.empty() ? "" : ", ") + std::string{word};
+    from.report({}, errc::bad_value, "an action does one of " + known);
+    return kinds == 0 ? from.finish() : void();
   }
-  auto compile = [&](std::string_view field) {
-    const auto* found = from.find(field);
-    if (found == nullptr)
-      return template_value{};
-    auto compiled = template_value::compile(*found, scopes(), from.at(field), faults_);
-    check_template(compiled);
-    return compiled;
-  };
-  made.content = compile(key);
-  auto has_input = made.kind == action_kind::emit || made.kind == action_kind::start_workflow;
-  auto input = made.kind == action_kind::emit ? "payload" : "input";
-  made.has_input = has_input && from.has(input);
-  if (made.has_input)
-    made.input = compile(input);
+  auto key = to_string(made.kind);
+  if (made.kind == action_kind::webhook)
+    unsupported(from.at(key), "the action 'webhook'");
+  check_action(from, made.kind);
+  made.content = compiled_template(from, key);
+  for (auto field : fields_beside(made.kind))
+    if (from.has(field))
+      made.more.emplace_back(field, compiled_template(from, field));
   from.finish();
   made_.actions_.push_back(std::move(made));
+}
+
+// The parts of an action whose content is an object.
+void rule_reader::check_action(object_reader& from, action_kind kind) {
+  auto key = to_string(kind);
+  if (kind != action_kind::update_twin && kind != action_kind::send_command
+      && kind != action_kind::signal_workflow) {
+    auto text = from.text(key, object_reader::required);
+    if (text && kind == action_kind::webhook && !text->starts_with("http://"))
+      from.report(key, errc::bad_value, "'webhook' is no address that begins with http://",
+                  "such as http://127.0.0.1:8080/alarms");
+    return;
+  }
+  const auto* body = from.object(key, object_reader::required);
+  if (body == nullptr)
+    return;
+  object_reader fields{*body, from.at(key), "'" + std::string{key} + "'", faults_};
+  if (kind == action_kind::update_twin) {
+    fields.text("id", object_reader::required);
+    fields.object("set", object_reader::required);
+  } else if (kind == action_kind::send_command) {
+    fields.text("id", object_reader::required);
+    fields.text("name", object_reader::required);
+    fields.find("arguments");
+  } else {
+    fields.text("event", object_reader::required);
+    fields.text("id");
+    fields.text("twin");
+    fields.find("content");
+  }
+  fields.finish();
+}
+
+template_value rule_reader::compiled_template(object_reader& from, std::string_view key) {
+  const auto* found = from.find(key);
+  if (found == nullptr)
+    return {};
+  auto made = template_value::compile(*found, scopes(), from.at(key), faults_);
+  check_template(made);
+  return made;
 }
 
 void rule_reader::check_template(const template_value& what) {

@@ -2,6 +2,7 @@
 
 #include "workflows/event_order.hpp"
 #include "workflows/rule_event_document.hpp"
+#include "workflows/rule_state.hpp"
 
 #include <algorithm>
 
@@ -19,7 +20,7 @@ class rule_runner {
 public:
   /// @param of lives as long as this.
   explicit rule_runner(const rule& of)
-      : rule_{of}, order_{of.time()}, matcher_{of.pattern(), of.limits()} {}
+      : rule_{of}, order_{of.time()}, state_{std::make_shared<const rule>(of)} {}
 
   /// @returns false if the event came too late and was not looked at.
   bool add(const recorded_event& from, match_output& into) {
@@ -39,7 +40,7 @@ public:
     for (const auto& one : order_.take_ready())
       take(one, into);
     if (order_.watermark() != INT64_MIN)
-      matcher_.advance(order_.watermark(), into);
+      state_.advance(order_.watermark(), into);
     return in_time;
   }
 
@@ -47,20 +48,20 @@ public:
   void finish(match_output& into) {
     for (const auto& one : order_.take_all())
       take(one, into);
-    matcher_.finish(into);
+    state_.finish(into);
   }
 
   const rule_counters& counters() const noexcept { return counters_; }
-  const pattern_matcher& matcher() const noexcept { return matcher_; }
+  const rule_state& state() const noexcept { return state_; }
 
 private:
   void take(const rule_event_ptr& event, match_output& into) {
-    matcher_.take(rule_.key_of(*event), event, into);
+    state_.take(rule_.key_of(*event), event, into);
   }
 
   const rule& rule_;
   event_order order_;
-  pattern_matcher matcher_;
+  rule_state state_;
   rule_counters counters_;
   std::int64_t arrived_ = INT64_MIN;
 };

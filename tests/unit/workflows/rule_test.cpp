@@ -168,7 +168,7 @@ TEST_CASE("the example rule finds the bearing that overheats", "[unit][workflows
   runner.finish(found);
   REQUIRE(found.matches.size() == 1);
   CHECK(found.matches[0].key == value{"press-7"});
-  auto selected = what.selected(found.matches[0].bound);
+  auto selected = what.selected(found.matches[0]);
   CHECK(selected.find("peak")->as_real() == 91.0);
   CHECK(selected.find("steps")->as_integer() == 2);
   auto actions = what.actions_for(found.matches[0]);

@@ -1,0 +1,48 @@
+#include "workflows/rule_state.hpp"
+
+namespace gemel {
+
+rule_state::rule_state(std::shared_ptr<const rule> of) : meant_{of}, acting_{std::move(of)} {
+  make_engine();
+}
+
+void rule_state::make_engine() {
+  matcher_.emplace(meant_->pattern(), meant_->limits());
+}
+
+bool rule_state::replace(std::shared_ptr<const rule> next) {
+  auto is_kept = next->meaning() == meant_->meaning();
+  acting_ = std::move(next);
+  if (!is_kept) {
+    matcher_.reset();
+    meant_ = acting_;
+    make_engine();
+  }
+  return is_kept;
+}
+
+void rule_state::take(const value& key, const rule_event_ptr& event, match_output& into) {
+  matcher_->take(key, event, into);
+}
+
+void rule_state::advance(std::int64_t now, match_output& into) {
+  matcher_->advance(now, into);
+}
+
+void rule_state::finish(match_output& into) {
+  matcher_->finish(into);
+}
+
+match_counters rule_state::counters() const noexcept {
+  return matcher_->counters();
+}
+
+std::size_t rule_state::keys() const noexcept {
+  return matcher_->keys();
+}
+
+std::size_t rule_state::open() const noexcept {
+  return matcher_->runs_open();
+}
+
+} // namespace gemel
