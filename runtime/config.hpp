@@ -95,6 +95,15 @@ struct store_section {
   friend bool operator==(const store_section&, const store_section&) = default;
 };
 
+struct rules_section {
+  /// Folder of event rules (`*.json`), read at the start and when they change; empty: none.
+  std::string folder{};
+  /// Threads that run rules; 0: one per core, at most four.
+  std::uint32_t workers = 0;
+
+  friend bool operator==(const rules_section&, const rules_section&) = default;
+};
+
 struct log_section {
   log_level level = log_level::info;
 
@@ -123,6 +132,7 @@ struct node_config {
   std::map<std::string, type_section, std::less<>> types;
   store_section store;
   lane_section lane;
+  rules_section rules;
   log_section log;
 
   /// How the children of a parent of this type are supervised.

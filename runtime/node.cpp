@@ -5,6 +5,7 @@
 #include "runtime/adapters/cell_alarms.hpp"
 #include "runtime/adapters/cell_workers.hpp"
 #include "runtime/adapters/machine.hpp"
+#include "runtime/adapters/rule_host.hpp"
 #include "runtime/adapters/system_clock.hpp"
 #include "runtime/adapters/work_threads.hpp"
 #include "runtime/caf_access.hpp"
@@ -70,6 +71,7 @@ struct node::parts {
   parts(node_options wanted, model_table known);
   result<void> start_cells();
   result<void> recover(const std::vector<cell*>& cells);
+  void make_rules(twin_api& of);
   result<void> listen();
   void stop();
   void add_stats(stats_record& stats);
@@ -120,6 +122,7 @@ struct node::parts {
   std::unique_ptr<cell_workers> threads;
   std::unique_ptr<cell_alarms> alarms;
   std::unique_ptr<ingress> in;
+  std::unique_ptr<rule_host> rules;
   std::unique_ptr<door_context> doors;
   caf::actor door;
   std::string endpoint;
@@ -239,6 +242,19 @@ result<void> node::parts::start_cells() {
   return {};
 }
 
+void node::parts::make_rules(twin_api& of) {
+  rule_host::options wanted;
+  wanted.section = options.config.rules;
+  constexpr std::uint32_t workers_max = 4;
+  wanted.workers = std::min(workers, workers_max);
+  wanted.sinks = std::move(options.sinks);
+  wanted.log = [](const std::string& text) { spdlog::info("{}", text); };
+  rules = std::make_unique<rule_host>(std::move(wanted), of, clock);
+  in->on_service("rules", [this](const service_call& asked, reply_function reply) {
+    rules->call(asked, std::move(reply));
+  });
+}
+
 result<void> node::parts::listen() {
   const auto& where = options.config.listen;
   door = system.spawn(door_actor, doors.get());
@@ -274,6 +290,8 @@ void node::parts::add_stats(stats_record& stats) {
       "Pieces of long work of behaviours that wait for a thread");
   add("gemel_directory_bytes", static_cast<double>(directory.memory_bytes()),
       "Memory of the directory of twins");
+  if (rules != nullptr)
+    rules->add_stats(stats);
   add("gemel_keys", static_cast<double>(symbols.keys.size()), "Different property keys");
   add("gemel_types", static_cast<double>(symbols.types.size()), "Different twin types");
   if (store != nullptr)
@@ -285,6 +303,8 @@ void node::parts::add_stats(stats_record& stats) {
 void node::parts::stop() {
   if (stopping.exchange(true))
     return;
+  if (rules != nullptr)
+    rules->stop();
   for (auto& runner : runners)
     runner->push_ordered(cell_job{[](cell& c, const moment&) {
       c.end_commands({errc::stopping, "the node is stopping"});
@@ -332,6 +352,9 @@ result<std::unique_ptr<node>> node::start(node_options options) {
   if (auto ready = made->start_cells(); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
   std::unique_ptr<node> started{new node{std::move(made)}};
+  started->parts_->make_rules(*started);
+  if (auto ready = started->parts_->rules->start(); !ready)
+    return tl::unexpected<error>(std::move(ready.error()));
   if (started->parts_->options.listen)
     if (auto heard = started->parts_->listen(); !heard)
       return tl::unexpected<error>(std::move(heard.error()));

@@ -3,6 +3,7 @@
 #include "actors/batch.hpp"
 #include "actors/behavior.hpp"
 #include "runtime/config.hpp"
+#include "runtime/rule_outlet.hpp"
 #include "runtime/twin_api.hpp"
 
 #include <cstdint>
@@ -23,6 +24,8 @@ struct node_options {
   bool listen = false;
   /// For tests of crashes: called at named points of the way to the disk, see `gemel-soak crash`.
   std::function<void(const char* name)> store_point{};
+  /// Where the action `publish` of event rules goes, by name.
+  std::map<std::string, rule_sink, std::less<>> sinks{};
 };
 
 /// A running node inside this process: its cells on threads of their own, its twins, and, if it

@@ -185,6 +185,10 @@ result<outcome> twin_api::emit(std::span<const twin_emit> events, std::string_vi
   return expect_outcome(ask(make_emit(events, cause)));
 }
 
+result<value> twin_api::call(const service_call& asked) {
+  return expect_result(ask(make_service_call(asked)));
+}
+
 result<stats_record> twin_api::stats() {
   return expect_stats(ask(make_stats_request()));
 }

@@ -111,6 +111,10 @@ public:
 
   result<stats_record> stats();
 
+  /// Asks a coordinator of the node, such as `rules`, to do something.
+  /// @returns its answer; errc::unsupported if the node has no such service.
+  result<value> call(const service_call& asked);
+
   // ---- events -------------------------------------------------------------------------------
 
   /// Calls `callback` for every event from now on that `asked` describes.

@@ -83,6 +83,12 @@ result<void> check_path_or_none(std::string_view text) {
 }
 
 // Shown in tables, so it is short and has no control characters.
+result<void> check_folder_or_none(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos)
+    return fail(errc::bad_value, "holds a zero byte");
+  return {};
+}
+
 result<void> check_unit(std::string_view text) {
   constexpr std::size_t unit_bytes_max = 64;
   if (text.empty())
@@ -357,6 +363,17 @@ constexpr option table[] = {
      .max = limits::batch_entries_max,
      .help = "As many events go at once, before the cell's turn ends.",
      .slot = [](option_target c) -> option_slot { return &c.node.lane.flush_events; }},
+
+    {.key = "rules.folder",
+     .unit = "a folder, or empty",
+     .help = "Event rules (*.json), read at the start and again when they change.",
+     .slot = [](option_target c) -> option_slot { return &c.node.rules.folder; },
+     .check = check_folder_or_none},
+    {.key = "rules.workers",
+     .unit = "threads",
+     .max = 64,
+     .help = "Threads that run event rules. 0: one per core, at most four.",
+     .slot = [](option_target c) -> option_slot { return &c.node.rules.workers; }},
 
     {.key = "log.level",
      .help = "What is logged, to standard error: messages of this level and of those after it.",
@@ -636,6 +653,8 @@ std::string_view section_help(std::string_view section) noexcept {
     return "What outlives the node: twins, in a log and snapshots.";
   if (section == "lane")
     return "How events are collected on their way from twins to subscribers.";
+  if (section == "rules")
+    return "What the node looks for in the events of its twins.";
   if (section == "log")
     return "What it tells about itself.";
   return {};

@@ -41,7 +41,7 @@ void add_type_commands(CLI::App& root, program_context& context);
 /// `store` with `check repair stats backup restore`.
 void add_store_commands(CLI::App& root, program_context& context);
 
-/// `rule` with `test explain`.
+/// `rule` with `test explain add replace remove list show stats`.
 void add_rule_commands(CLI::App& root, program_context& context);
 
 /// `stats`.

@@ -114,10 +114,10 @@ private:
   }
 
   std::vector<std::pair<const char*, std::uint64_t>> numbers() const {
-    const auto& found = runner_.matcher().counters();
+    const auto found = runner_.state().counters();
     return {{"events", runner_.counters().events}, {"looked_at", runner_.counters().concerned},
             {"late", runner_.counters().late},     {"matches", found.matches},
-            {"timeouts", found.timeouts},          {"runs_open", runner_.matcher().runs_open()},
+            {"timeouts", found.timeouts},          {"runs_open", runner_.state().open()},
             {"runs_dropped", found.runs_dropped},  {"keys_dropped", found.keys_dropped},
             {"keys_idle", found.keys_idle}};
   }
@@ -146,10 +146,98 @@ int test_rule(const program_context& context, const rule_arguments& asked) {
   return what ? rule_trial{context, *what}.run(asked.events) : what.error();
 }
 
+// ---- rules of a node ----------------------------------------------------------------------------
+
+result<value> ask_rules(const program_context& context, std::string name, value_map arguments) {
+  auto link = open_link(context);
+  if (!link)
+    return tl::unexpected<error>(link.error());
+  return (*link)->call({"rules", std::move(name), value{std::move(arguments)}});
+}
+
+int put_rule(const program_context& context, const rule_arguments& asked, const char* how) {
+  auto text = read_file(asked.rule, json_document_bytes_max);
+  if (!text)
+    return refuse(context, text.error());
+  // Its faults are told with their places, as by `check`.
+  if (auto read = read_rule(context, asked.rule); !read)
+    return read.error();
+  auto made = ask_rules(context, how, {{"document", value{*text}}, {"file", value{asked.rule}}});
+  if (!made)
+    return refuse(context, made.error());
+  context.console.out(context.json ? to_json(*made) + "\n" : placed_text(*made));
+  return finish(context, exit_ok);
+}
+
+int remove_rule(const program_context& context, const rule_arguments& asked) {
+  auto made = ask_rules(context, "remove", {{"rule", value{asked.rule}}});
+  return made ? finish(context, exit_ok) : refuse(context, made.error());
+}
+
+int print_rules(const program_context& context, const rule_arguments& asked, const char* what) {
+  value_map arguments;
+  if (!asked.rule.empty())
+    arguments.push_back({"rule", value{asked.rule}});
+  auto made = ask_rules(context, what, std::move(arguments));
+  if (!made)
+    return refuse(context, made.error());
+  const auto& rules = *made->find("rules");
+  auto is_list = std::string_view{what} == "list";
+  if (context.json)
+    context.console.out(to_json(rules) + "\n");
+  else
+    context.console.out(is_list ? rule_list_text(rules, context.form()) : rule_numbers_text(rules));
+  return finish(context, exit_ok);
+}
+
+using live_action = int (*)(const program_context&, const rule_arguments&);
+
+struct live_command {
+  const char* name;
+  const char* help;
+  /// Null: it takes none.
+  const char* option;
+  bool is_required;
+  const char* example;
+  live_action action;
+};
+
+constexpr live_command live_commands[] = {
+    {"add", "Have a node run a rule", "FILE", true, "add bearing-overheats.json",
+     [](const auto& c, const auto& a) { return put_rule(c, a, "add"); }},
+    {"replace", "Put another version of a rule, or a new one, to work", "FILE", true,
+     "replace bearing-overheats.json",
+     [](const auto& c, const auto& a) { return put_rule(c, a, "replace"); }},
+    {"remove", "Take a rule from a node; its open runs are forgotten", "RULE", true,
+     "remove bearing-overheats", remove_rule},
+    {"list", "The rules of a node", nullptr, false, "list",
+     [](const auto& c, const auto& a) { return print_rules(c, a, "list"); }},
+    {"show", "A rule of a node: its document and numbers", "RULE", true, "show bearing-overheats",
+     [](const auto& c, const auto& a) { return print_rules(c, a, "show"); }},
+    {"stats", "What the rules of a node, or one, have seen, found and done", "RULE", false, "stats",
+     [](const auto& c, const auto& a) { return print_rules(c, a, "stats"); }},
+};
+
+void add_live_command(CLI::App& group, program_context& context, const live_command& what) {
+  auto asked = std::make_shared<rule_arguments>();
+  auto* made = group.add_subcommand(what.name, what.help);
+  if (what.option != nullptr)
+    made->add_option(what.option, asked->rule,
+                     std::string_view{what.option} == "FILE" ? "The rule (.json)"
+                                                             : "The rule's name")
+        ->required(what.is_required)
+        ->type_name("");
+  add_link_options(*made, context);
+  made->footer(std::string{"Examples:\n  gemel rule "} + what.example);
+  made->callback([&context, asked, action = what.action] {
+    context.action = [&context, asked, action] { return action(context, *asked); };
+  });
+}
+
 } // namespace
 
 void add_rule_commands(CLI::App& root, program_context& context) {
-  auto* group = root.add_subcommand("rule", "Develop event rules");
+  auto* group = root.add_subcommand("rule", "Develop event rules, and have a node run them");
   group->require_subcommand(1);
   auto asked = std::make_shared<rule_arguments>();
   auto* test = group->add_subcommand("test", "Run a rule over recorded events, without a node");
@@ -172,6 +260,8 @@ void add_rule_commands(CLI::App& root, program_context& context) {
   explain->callback([&context, asked] {
     context.action = [&context, asked] { return explain_rule(context, *asked); };
   });
+  for (const auto& one : live_commands)
+    add_live_command(*group, context, one);
 }
 
 } // namespace gemel

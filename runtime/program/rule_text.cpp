@@ -5,6 +5,8 @@
 #include "runtime/program/json_text.hpp"
 #include "runtime/program/units.hpp"
 
+#include <algorithm>
+
 namespace gemel {
 
 namespace {
@@ -118,6 +120,39 @@ json_object head_json(const rule& of, const char* kind, const found_match& what)
 
 } // namespace
 
+std::string placed_text(const value& answer) {
+  auto text = "rule " + printable(to_string(*answer.find("rule"))) + ", version "
+              + to_string(*answer.find("version")) + ", is at work";
+  const auto* kept = answer.find("kept");
+  return text + (kept != nullptr && *kept == value{true} ? "; open runs were kept\n" : "\n");
+}
+
+std::string rule_list_text(const value& rules, table_form form) {
+  std::vector<std::vector<table_cell>> rows;
+  for (const auto& one : rules.as_list()) {
+    auto text = [&](const char* key) { return printable(to_string(*one.find(key))); };
+    rows.push_back(
+        {{text("rule")}, {text("version"), true}, {text("file")}, {text("description")}});
+  }
+  return table{{{"RULE"}, {"VERSION"}, {"FILE", true}, {"DESCRIPTION", true}}, form}.draw(rows);
+}
+
+std::string rule_numbers_text(const value& rules) {
+  std::string text;
+  for (const auto& one : rules.as_list()) {
+    text += "rule " + printable(to_string(*one.find("rule"))) + "\n";
+    for (const auto& member : one.as_map()) {
+      if (member.key == "rule" || member.content.is_null())
+        continue;
+      auto content = member.content.is_map() ? to_json(member.content) : to_string(member.content);
+      text += "  " + member.key
+              + std::string(18 - std::min<std::size_t>(17, member.key.size()), ' ')
+              + printable(content) + "\n";
+    }
+  }
+  return text.empty() ? "no rules\n" : text;
+}
+
 std::string explain_text(const rule& what, bool is_utf8) {
   automaton states{what.pattern()};
   auto text = "rule " + what.name() + ", version " + std::to_string(what.version()) + "\n";
@@ -148,7 +183,7 @@ std::string match_text(const rule& of, const found_match& match) {
   auto text = "match at " + when(match.at) + " of " + printable(to_string(match.key)) + "\n"
               + events_text(of, match);
   if (!of.select().empty())
-    text += "  select " + printable(to_json(of.selected(match.bound))) + "\n";
+    text += "  select " + printable(to_json(of.selected(match))) + "\n";
   for (const auto& one : of.actions_for(match))
     text += "  action " + printable(to_json(one.content)) + "\n";
   return text;
@@ -161,7 +196,7 @@ std::string timeout_text(const rule& of, const found_match& ended) {
 
 std::string match_json(const rule& of, const found_match& match) {
   auto made = head_json(of, "match", match);
-  made.add("select", of.selected(match.bound));
+  made.add("select", of.selected(match));
   json_list actions;
   for (const auto& one : of.actions_for(match))
     actions.add_json(to_json(one.content));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/program/table.hpp"
 #include "workflows/rule.hpp"
 
 #include <string>
@@ -17,5 +18,10 @@ std::string timeout_text(const rule& of, const found_match& ended);
 /// The same as one line of JSON each.
 std::string match_json(const rule& of, const found_match& match);
 std::string timeout_json(const rule& of, const found_match& ended);
+
+/// What a node answered to `add` or `replace`, to `list`, and to `stats` or `show`.
+std::string placed_text(const value& answer);
+std::string rule_list_text(const value& rules, table_form form);
+std::string rule_numbers_text(const value& rules);
 
 } // namespace gemel

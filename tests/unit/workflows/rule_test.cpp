@@ -98,7 +98,6 @@ TEST_CASE("what a rule cannot do yet is refused by its name", "[unit][workflows]
   CHECK(code(with_steps(R"({"and":[],"times":2})"), "/pattern/steps/0/and") == "unsupported");
   CHECK(code(with_steps(R"({"name":"a","every":true})"), "/pattern/steps/0/every")
         == "unsupported");
-  CHECK(code(with_steps(R"({"name":"a","order":{}})"), "/pattern/steps/0/order") == "unsupported");
   CHECK(code(with_steps(R"({"absent":"x"},)" + step), "/pattern/steps/0") == "unsupported");
   CHECK(
       code(with_steps("{\"name\":\"a\",\"where\":\"is_of_model('m')\"}"), "/pattern/steps/0/where")

@@ -1,0 +1,227 @@
+#include "actors/rule_coordinator.hpp"
+
+#include "messages/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace gemel {
+
+namespace {
+
+constexpr std::string_view any = "*";
+// How often a rule without times of its own looks for keys to give up.
+constexpr std::int64_t idle_check_ms = 1'000;
+
+std::string index_key(std::string_view event, std::string_view twin_type) {
+  std::string made{event};
+  made += '\0';
+  made += twin_type;
+  return made;
+}
+
+std::vector<std::string_view> names_or_any(const std::vector<std::string>& names) {
+  if (names.empty())
+    return {any};
+  return {names.begin(), names.end()};
+}
+
+rule_time settled(rule_time time, std::int64_t settle_ms) {
+  time.lateness += std::chrono::milliseconds{settle_ms};
+  return time;
+}
+
+bool is_by_event_time(const rule& one) {
+  return one.time().is_given && one.time().clock == event_clock::event;
+}
+
+std::string_view text_of(const value& content) {
+  return content.is_text() ? content.as_text() : std::string_view{};
+}
+
+} // namespace
+
+std::uint32_t rule_depth(std::string_view cause) noexcept {
+  auto mark = cause.rfind('~');
+  std::uint32_t depth = 0;
+  if (mark != std::string_view::npos)
+    std::from_chars(cause.data() + mark + 1, cause.data() + cause.size(), depth);
+  return depth;
+}
+
+std::string_view plain_cause(std::string_view cause) noexcept {
+  return cause.substr(0, cause.rfind('~'));
+}
+
+std::string cause_of_rule(const rule_event& led_to_it) {
+  return std::string{text_of(led_to_it.id)} + "~" + std::to_string(led_to_it.rule_depth + 1);
+}
+
+rule_coordinator::rule_coordinator(options wanted)
+    : options_{wanted}, tasks_(std::max<std::size_t>(wanted.partitions, 1)) {
+}
+
+result<void> rule_coordinator::add(std::shared_ptr<const rule> document, std::string file) {
+  if (rules_.contains(document->name()))
+    return fail(errc::bad_value, "there is a rule '" + document->name() + "' already");
+  auto made = replace(std::move(document), std::move(file));
+  if (!made)
+    return tl::unexpected<error>(made.error());
+  return {};
+}
+
+result<bool> rule_coordinator::replace(std::shared_ptr<const rule> document, std::string file) {
+  auto known = rules_.find(document->name());
+  if (known == rules_.end() && rules_.size() >= options_.rules_max)
+    return fail(errc::limit_reached,
+                "a node has at most " + std::to_string(options_.rules_max) + " rules");
+  auto time = settled(document->time(), options_.settle_ms);
+  if (known == rules_.end()) {
+    auto name = document->name();
+    live_rule made{++rules_made_, std::move(document), std::move(file), event_order{time}};
+    auto& placed = rules_.emplace(std::move(name), std::move(made)).first->second;
+    index(placed);
+    put(placed);
+    return false;
+  }
+  auto& one = known->second;
+  auto is_kept = one.document->meaning() == document->meaning();
+  unindex(one);
+  if (!is_kept) {
+    for (const auto& waiting : one.order.take_all()) // They are still the old rule's.
+      send(one, waiting, 0);
+    one.order = event_order{time};
+  }
+  one.document = std::move(document);
+  one.file = std::move(file);
+  index(one);
+  put(one);
+  return is_kept;
+}
+
+result<void> rule_coordinator::remove(std::string_view name) {
+  auto known = rules_.find(name);
+  if (known == rules_.end())
+    return tl::unexpected<error>(unknown(name));
+  unindex(known->second);
+  for (auto& list : tasks_)
+    list.push_back({.what = rule_task::action::remove, .rule = known->second.number});
+  rules_.erase(known);
+  return {};
+}
+
+const rule_coordinator::live_rule* rule_coordinator::find(std::string_view name) const {
+  auto known = rules_.find(name);
+  return known != rules_.end() ? &known->second : nullptr;
+}
+
+error rule_coordinator::unknown(std::string_view name) const {
+  std::vector<std::string_view> names;
+  for (const auto& [known, one] : rules_)
+    names.push_back(known);
+  auto near = nearest_word(name, names);
+  return {errc::unknown_key,
+          "no rule '" + std::string{name} + "'"
+              + (near.empty() ? "" : " (did you mean '" + std::string{near} + "'?)")};
+}
+
+void rule_coordinator::put(live_rule& one) {
+  for (auto& list : tasks_)
+    list.push_back({.what = rule_task::action::put, .rule = one.number, .document = one.document});
+}
+
+void rule_coordinator::index(live_rule& one) {
+  for (auto event : names_or_any(one.document->events()))
+    for (auto type : names_or_any(one.document->twin_types()))
+      index_[index_key(event, type)].push_back(&one);
+}
+
+void rule_coordinator::unindex(const live_rule& one) {
+  for (auto event : names_or_any(one.document->events()))
+    for (auto type : names_or_any(one.document->twin_types())) {
+      auto key = index_key(event, type);
+      auto& list = index_[key];
+      std::erase(list, &one);
+      if (list.empty())
+        index_.erase(key);
+    }
+}
+
+std::span<rule_coordinator::live_rule* const>
+rule_coordinator::listed(std::string_view event, std::string_view twin_type) const {
+  auto known = index_.find(index_key(event, twin_type));
+  if (known == index_.end())
+    return {};
+  return known->second;
+}
+
+bool rule_coordinator::concerns(std::string_view event, std::string_view twin_type) const {
+  return !listed(event, twin_type).empty() || !listed(any, twin_type).empty()
+         || !listed(event, any).empty() || !listed(any, any).empty();
+}
+
+void rule_coordinator::take(const observed_event& seen, std::int64_t now_ms) {
+  now_ms_ = std::max(now_ms_, now_ms);
+  auto event = text_of(seen.event->event);
+  auto type = text_of(seen.event->twin_type);
+  for (auto by_event : std::array{event, any})
+    for (auto by_type : std::array{type, any})
+      for (auto* one : listed(by_event, by_type))
+        look(*one, seen, now_ms_);
+}
+
+void rule_coordinator::look(live_rule& one, const observed_event& seen, std::int64_t now_ms) {
+  ++one.events;
+  if (seen.event->rule_depth >= options_.depth_max) {
+    ++one.loops;
+    return;
+  }
+  if (!is_by_event_time(*one.document)) {
+    auto arrived = *seen.event;
+    arrived.time = value{now_ms};
+    return send(one, std::make_shared<const rule_event>(std::move(arrived)), seen.written_us);
+  }
+  one.late += one.order.add(seen.event, {}, now_ms) ? 0 : 1;
+  for (const auto& ready : one.order.take_ready())
+    send(one, ready, seen.written_us);
+}
+
+void rule_coordinator::send(const live_rule& one, const rule_event_ptr& event,
+                            std::int64_t written_us) {
+  auto key = one.document->key_of(*event);
+  auto place = std::hash<std::string>{}(to_json(key)) % tasks_.size();
+  tasks_[place].push_back(
+      {.rule = one.number, .key = std::move(key), .event = event, .written_us = written_us});
+}
+
+void rule_coordinator::tell_time(const live_rule& one, std::int64_t now_ms) {
+  for (auto& list : tasks_)
+    list.push_back({.what = rule_task::action::advance, .rule = one.number, .now_ms = now_ms});
+}
+
+void rule_coordinator::tick(std::int64_t now_ms) {
+  now_ms_ = std::max(now_ms_, now_ms);
+  for (auto& [name, one] : rules_) {
+    auto is_due = one.document->needs_time() || now_ms_ - one.told_ms >= idle_check_ms;
+    if (one.events == 0 || !is_due)
+      continue;
+    one.told_ms = now_ms_;
+    if (!is_by_event_time(*one.document)) {
+      tell_time(one, now_ms_);
+      continue;
+    }
+    auto idle = one.document->time().idle.count();
+    one.order.pass(now_ms_, idle > 0 ? idle : options_.settle_ms);
+    for (const auto& ready : one.order.take_ready())
+      send(one, ready, 0);
+    if (one.order.watermark() != INT64_MIN)
+      tell_time(one, one.order.watermark());
+  }
+}
+
+std::vector<rule_task> rule_coordinator::take_tasks(std::size_t index) {
+  return std::exchange(tasks_[index], {});
+}
+
+} // namespace gemel

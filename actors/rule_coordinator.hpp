@@ -1,0 +1,117 @@
+#pragma once
+
+#include "actors/rule_partition.hpp"
+#include "workflows/event_order.hpp"
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace gemel {
+
+/// One event of a twin as rules see it.
+struct observed_event {
+  /// Its time is that of the device if it said so, else that of the node.
+  rule_event_ptr event{};
+  std::int64_t written_us = 0;
+};
+
+/// Which rules a node has, which of them an event concerns, and in which partition its key lies.
+/// What is to be done goes into the partitions' lists, which the owner takes. Pure; the owner sees
+/// to it that one thread calls at a time.
+class rule_coordinator {
+public:
+  struct options {
+    std::size_t partitions = 1;
+    /// Rules of a node.
+    std::size_t rules_max = 100'000;
+    /// By how much events of different cells may change order on their way; event time waits for
+    /// so long besides the rule's own lateness.
+    std::int64_t settle_ms = 100;
+    /// Events that rules emit may lead to further ones so many times.
+    std::uint32_t depth_max = 8;
+  };
+
+  /// A rule as it is at work.
+  struct live_rule {
+    std::uint64_t number = 0;
+    std::shared_ptr<const rule> document{};
+    /// The file it was read from; empty: none.
+    std::string file{};
+    event_order order;
+    std::uint64_t events = 0;
+    std::uint64_t late = 0;
+    /// Events not looked at, since too many rules had led to them.
+    std::uint64_t loops = 0;
+    std::int64_t told_ms = 0;
+  };
+
+  explicit rule_coordinator(options wanted);
+
+  /// @returns errc::bad_value if there is a rule of this name; errc::limit_reached.
+  result<void> add(std::shared_ptr<const rule> document, std::string file = {});
+
+  /// Takes the place of the rule of this name, or adds it.
+  /// @returns whether open runs were kept; errc::limit_reached.
+  result<bool> replace(std::shared_ptr<const rule> document, std::string file = {});
+
+  /// @returns errc::unknown_key, with the nearest name.
+  result<void> remove(std::string_view name);
+
+  /// @returns null if there is none.
+  const live_rule* find(std::string_view name) const;
+  const std::map<std::string, live_rule, std::less<>>& rules() const noexcept { return rules_; }
+  error unknown(std::string_view name) const;
+
+  /// Whether any rule may look at such an event; cheap.
+  bool concerns(std::string_view event, std::string_view twin_type) const;
+
+  /// @param now_ms when it came in; milliseconds since 1970 UTC, does not go back.
+  void take(const observed_event& seen, std::int64_t now_ms);
+
+  /// Time passes without events.
+  void tick(std::int64_t now_ms);
+
+  /// What partition `index` has to do since it was last asked.
+  std::vector<rule_task> take_tasks(std::size_t index);
+
+private:
+  struct name_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  using rule_list = std::vector<live_rule*>;
+
+  void put(live_rule& one);
+  void index(live_rule& one);
+  void unindex(const live_rule& one);
+  std::span<live_rule* const> listed(std::string_view event, std::string_view twin_type) const;
+  void look(live_rule& one, const observed_event& seen, std::int64_t now_ms);
+  void send(const live_rule& one, const rule_event_ptr& event, std::int64_t written_us);
+  void tell_time(const live_rule& one, std::int64_t now_ms);
+
+  options options_;
+  std::map<std::string, live_rule, std::less<>> rules_;
+  // By event and twin type, `*` for any, with a zero byte between them.
+  std::unordered_map<std::string, rule_list, name_hash, std::equal_to<>> index_;
+  std::vector<std::vector<rule_task>> tasks_;
+  std::uint64_t rules_made_ = 0;
+  std::int64_t now_ms_ = 0;
+};
+
+/// How many rules led to an event one after the other, by its `cause`; see `cause_of_rule`.
+std::uint32_t rule_depth(std::string_view cause) noexcept;
+
+/// The cause that an action gives: the id of the event that led to it, and `~` with how many rules
+/// have led to it.
+std::string cause_of_rule(const rule_event& led_to_it);
+
+/// A cause without what `cause_of_rule` put behind it.
+std::string_view plain_cause(std::string_view cause) noexcept;
+
+} // namespace gemel

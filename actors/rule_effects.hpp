@@ -1,0 +1,30 @@
+#pragma once
+
+#include "actors/rule_partition.hpp"
+#include "messages/frame.hpp"
+
+#include <string>
+
+namespace gemel {
+
+/// What a rule's action makes the node, or the world outside, do.
+struct rule_effect {
+  action_kind kind = action_kind::log;
+  std::string rule{};
+  /// The same for the same action of the same match, also when it is tried again.
+  std::string idempotency_key{};
+  /// Of actions on twins and workflows: the request; else empty.
+  frame request{};
+  /// Of `log` the text; of `publish` the name of the sink, of `webhook` the address.
+  std::string target{};
+  /// Of `publish` and `webhook`.
+  value payload{};
+};
+
+/// @param ordinal of the action in its rule. @param found what the rule found.
+/// @returns errc::bad_value, with what is wrong, if the templates of the action made something that
+///          it cannot do, such as an update of a twin whose id is null.
+result<rule_effect> effect_of(const wanted_action& wanted, std::size_t ordinal,
+                              const rule_finding& found);
+
+} // namespace gemel

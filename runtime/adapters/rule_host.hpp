@@ -1,0 +1,98 @@
+#pragma once
+
+#include "actors/rule_coordinator.hpp"
+#include "messages/fault.hpp"
+#include "runtime/adapters/rule_workers.hpp"
+#include "runtime/adapters/task_queue.hpp"
+#include "runtime/config.hpp"
+#include "runtime/rule_outlet.hpp"
+#include "runtime/twin_api.hpp"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace gemel {
+
+/// The rules of a node at work: fed by the node's own events, with the threads that run them. Knows
+/// the node as any program does.
+class rule_host {
+public:
+  struct options {
+    rules_section section{};
+    /// Of threads, if the section does not say.
+    std::uint32_t workers = 1;
+    /// For the action `publish`, by name.
+    std::map<std::string, rule_sink, std::less<>> sinks{};
+    std::function<void(const std::string&)> log{};
+  };
+
+  /// @param on, clock must outlive this.
+  rule_host(options wanted, twin_api& on, const clock_port& clock);
+  ~rule_host();
+
+  /// Reads the folder, if there is one, and begins. @returns the first fault with its place; with
+  /// more of them their number.
+  result<void> start();
+
+  /// Answers a call of the service `rules`, later and on another thread:
+  ///
+  ///     add | replace   document (text), file  -> rule, version, kept (of replace)
+  ///     remove          rule                   -> null
+  ///     list                                   -> rules: rule, version, description, file
+  ///     show            rule                   -> document, and what `stats` answers
+  ///     stats           rule (or none: all)    -> rules: one map of numbers each
+  ///
+  /// A document with faults is refused as errc::bad_value, with a fault on each line.
+  void call(const service_call& asked, reply_function reply);
+
+  void add_stats(stats_record& stats);
+
+  /// Ends the threads; no action begins after it returns.
+  void stop();
+
+private:
+  using answer = result<value>;
+  struct file_state {
+    std::uint64_t mark = 0;
+    std::string rule{};
+  };
+
+  std::int64_t now_ms() const;
+  void run();
+  void tick();
+  void watch_folder(bool is_start, fault_list& faults);
+  void load_file(const std::string& path, std::uint64_t mark, fault_list& faults);
+  answer answer_call(const service_call& asked);
+  answer put(const service_call& asked);
+  answer remove(const service_call& asked);
+  answer list() const;
+  answer stats_of(const service_call& asked, bool with_document);
+  value numbers_of(const rule_coordinator::live_rule& one, bool with_document);
+  void listen();
+  void on_events(const event_batch& events);
+  void send_tasks();
+
+  options options_;
+  twin_api& node_;
+  const clock_port& clock_;
+  std::shared_ptr<rule_outlet> outlet_;
+  rule_workers workers_;
+  mutable std::mutex mutex_; // of the coordinator
+  rule_coordinator coordinator_;
+  task_queue tasks_;
+  std::map<std::string, file_state> files_;
+  std::int64_t watched_ms_ = 0;
+  std::int64_t ticked_ms_ = 0;
+  std::optional<subscription_id> heard_;
+  std::atomic<std::uint64_t> events_{0};
+  std::atomic<std::uint64_t> missed_{0};
+  std::mutex stop_mutex_; // no call is taken once it is set
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+} // namespace gemel

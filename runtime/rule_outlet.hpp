@@ -1,0 +1,88 @@
+#pragma once
+
+#include "actors/ports.hpp"
+#include "actors/rule_effects.hpp"
+#include "messages/histogram.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace gemel {
+
+/// Takes what a rule publishes. Called on a thread of rules, for several matches at a time; what it
+/// throws is counted as a failure of the action.
+using rule_sink = std::function<void(const value&)>;
+
+/// What became of the findings and actions of one rule.
+struct rule_outcomes {
+  std::uint64_t done = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t retried = 0;
+  std::string last_error{};
+  /// From the event's write to the action's begin.
+  std::uint64_t latency_p50_us = 0;
+  std::uint64_t latency_p99_us = 0;
+};
+
+/// Carries out the actions of rules. None blocks: what the node refuses for a moment is sent again
+/// with a back-off, what fails is counted and told. Any thread may call.
+class rule_outlet : public std::enable_shared_from_this<rule_outlet> {
+public:
+  static constexpr std::size_t waiting_max = 100'000;
+  static constexpr std::uint32_t attempts_max = 8;
+
+  struct ports {
+    std::function<void(frame, reply_function)> request{};
+    std::function<void(const std::string&)> log{};
+    /// Posts to an address; answers later, from any thread. May be empty.
+    std::function<void(const rule_effect&, std::function<void(result<void>)>)> post{};
+    std::map<std::string, rule_sink, std::less<>> sinks{};
+    const clock_port* clock = nullptr;
+  };
+
+  explicit rule_outlet(ports world) : world_{std::move(world)} {}
+
+  /// All actions of what a rule found.
+  void take(const rule_finding& found);
+
+  /// Sends again what is due.
+  void tick(std::int64_t now_ms);
+
+  rule_outcomes outcomes(const std::string& rule) const;
+  rule_outcomes totals() const;
+  std::size_t waiting() const;
+  void forget(const std::string& rule);
+
+private:
+  struct record {
+    std::uint64_t done = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t retried = 0;
+    std::string last_error{};
+    std::unique_ptr<histogram> latency{};
+  };
+  struct again {
+    rule_effect effect{};
+    std::uint32_t attempts = 0;
+    std::int64_t due_ms = 0;
+  };
+
+  std::int64_t now_ms() const;
+  void carry_out(rule_effect effect, std::uint32_t attempts);
+  void publish(const rule_effect& effect);
+  void ended(const rule_effect& effect, std::uint32_t attempts, const result<void>& how);
+  void note_latency(const rule_finding& found);
+  static rule_outcomes outcomes_of(const record& from);
+
+  ports world_;
+  mutable std::mutex mutex_;
+  std::map<std::string, record, std::less<>> records_;
+  std::vector<again> waiting_;
+};
+
+} // namespace gemel
