@@ -1,12 +1,16 @@
 #include "actors/recovery.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace gemel {
 
 namespace {
 
 constexpr log_position nothing{UINT64_MAX};
+
+// Bytes of records that are read before they are worked on: some 100,000 events.
+constexpr std::size_t window_bytes_max = std::size_t{2} << 20;
 
 result<void> at_record(log_position at, const error& why) {
   return fail(why.code,
@@ -15,9 +19,11 @@ result<void> at_record(log_position at, const error& why) {
 
 } // namespace
 
-recovery::recovery(const store_port& from, directory& twins, std::vector<cell*> cells)
+recovery::recovery(const store_port& from, directory& twins, std::vector<cell*> cells,
+                   run_all_function run_all)
     : from_{from}, twins_{twins}, cells_{std::move(cells)}, basis_(limits::shards),
-      needed_(limits::shards, nothing), redo_(cells_.size()) {
+      needed_(limits::shards, nothing), redo_(cells_.size()), run_all_{std::move(run_all)},
+      work_(cells_.size()) {
 }
 
 result<recovery_facts> recovery::run(const moment& now) {
@@ -30,14 +36,23 @@ result<recovery_facts> recovery::run(const moment& now) {
     if (needed_[shard] != nothing)
       if (auto* journal = owner(shard_id{static_cast<std::uint16_t>(shard)}).journal())
         journal->needs(static_cast<std::uint16_t>(shard), needed_[shard]);
-  for (auto* one : cells_)
-    facts_.orphans += one->restore_groups();
+  std::vector<std::size_t> orphans(cells_.size());
+  static_cast<void>(in_each_cell([&](std::size_t i) -> result<void> {
+    orphans[i] = cells_[i]->restore_groups();
+    return {};
+  }));
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    facts_.orphans += orphans[i];
+    facts_.strangers += work_[i].strangers;
+  }
   if (auto opened = open_groups(now); !opened)
     return tl::unexpected<error>(std::move(opened.error()));
-  for (auto* one : cells_) {
-    one->list_all(now);
+  static_cast<void>(in_each_cell([&](std::size_t i) -> result<void> {
+    cells_[i]->list_all(now);
+    return {};
+  }));
+  for (auto* one : cells_)
     facts_.twins += one->twins();
-  }
   return facts_;
 }
 
@@ -52,17 +67,44 @@ std::vector<std::function<void(cell&, const moment&)>> recovery::first_jobs() {
   return jobs;
 }
 
+/// Does `work` for each cell, and returns the first error.
+result<void> recovery::in_each_cell(const std::function<result<void>(std::size_t cell)>& work) {
+  std::vector<std::function<void()>> jobs;
+  for (std::size_t i = 0; i < cells_.size(); ++i)
+    jobs.emplace_back([this, i, &work] { work_[i].done = work(i); });
+  if (run_all_)
+    run_all_(jobs);
+  else
+    for (const auto& job : jobs)
+      job();
+  for (auto& one : work_)
+    if (!one.done)
+      return one.done;
+  return {};
+}
+
 // ---- snapshots ----------------------------------------------------------------------------------
 
 result<void> recovery::read_snapshots() {
   for (const auto& [shard, known] : from_.snapshots())
     basis_[static_cast<std::size_t>(shard)] = known.position;
-  for (std::uint16_t shard = 0; shard < limits::shards; ++shard) {
-    facts_.snapshots += basis_[shard] != log_position{};
-    auto read =
-        from_.read_snapshot(shard_id{shard}, [&](std::string_view id, std::string_view packed) {
-          return take_twin(shard_id{shard}, id, packed);
-        });
+  for (auto position : basis_)
+    facts_.snapshots += position != log_position{};
+  if (auto read = in_each_cell([this](std::size_t cell) { return read_shards_of(cell); }); !read)
+    return read;
+  for (auto& one : work_)
+    for (const auto& twin : one.doubtful)
+      if (auto taken = take_twin(twin.shard, twin.id, twin.packed, false); !taken)
+        return taken;
+  return {};
+}
+
+result<void> recovery::read_shards_of(std::size_t cell) {
+  for (auto shard = cell; shard < limits::shards; shard += cells_.size()) {
+    auto number = shard_id{static_cast<std::uint16_t>(shard)};
+    auto read = from_.read_snapshot(number, [&](std::string_view id, std::string_view packed) {
+      return take_twin(number, id, packed, true);
+    });
     if (!read)
       return read;
   }
@@ -70,11 +112,19 @@ result<void> recovery::read_snapshots() {
 }
 
 /// A twin that moved may stand in two snapshots: the later one knows where it is.
-result<void> recovery::take_twin(shard_id shard, std::string_view id, std::string_view packed) {
+/// @param others_run nobody else's rows may be looked at: such a twin is put aside.
+result<void> recovery::take_twin(shard_id shard, std::string_view id, std::string_view packed,
+                                 bool others_run) {
+  auto put_aside = [&]() -> result<void> {
+    work_[number_of(shard)].doubtful.push_back({shard, std::string{id}, std::string{packed}});
+    return {};
+  };
   auto twin = unpack_twin(packed);
   if (!twin)
     return tl::unexpected<error>(std::move(twin.error()));
   if (auto known = twins_.find(id)) {
+    if (others_run && static_cast<std::size_t>(known->cell) != number_of(shard))
+      return put_aside();
     const auto& row = row_at(*known);
     auto other = row.shard;
     bool is_newer = other == static_cast<std::uint16_t>(shard)
@@ -85,6 +135,8 @@ result<void> recovery::take_twin(shard_id shard, std::string_view id, std::strin
     at(*known).discard(known->row);
   }
   auto made = owner(shard).restore(shard, id, *twin);
+  if (!made && made.error().code == errc::twin_exists && others_run)
+    return put_aside();
   if (!made)
     return tl::unexpected<error>(std::move(made.error()));
   return {};
@@ -93,32 +145,103 @@ result<void> recovery::take_twin(shard_id shard, std::string_view id, std::strin
 // ---- the log ------------------------------------------------------------------------------------
 
 result<void> recovery::read_log() {
-  return from_.read_log(from_.trimmed(),
-                        [this](log_position at, log_stream stream, std::string_view bytes) {
-                          return take_record(at, stream, bytes);
-                        });
+  auto take = [this](log_position at, log_stream stream, std::string_view bytes) -> result<void> {
+    if (stream != log_stream::twins && stream != log_stream::commits)
+      return {};
+    ++facts_.records;
+    window_.push_back({at, stream, std::string{bytes}});
+    window_bytes_ += bytes.size();
+    return window_bytes_ < window_bytes_max ? result<void>{} : take_window();
+  };
+  if (auto read = from_.read_log(from_.trimmed(), take); !read)
+    return read;
+  return take_window();
 }
 
-result<void> recovery::take_record(log_position at, log_stream stream, std::string_view bytes) {
-  if (stream != log_stream::twins && stream != log_stream::commits)
-    return {};
-  ++facts_.records;
-  auto reader = log_record_reader::open(bytes);
-  if (!reader)
-    return at_record(at, reader.error());
-  stored_event event;
-  for (;;) {
-    auto more = reader->next(event);
-    if (!more)
-      return at_record(at, more.error());
-    if (!*more)
-      return {};
-    ++facts_.events;
-    if (stream == log_stream::commits)
-      take_commit(at, event);
-    else if (auto taken = take_event(at, event); !taken)
-      return at_record(at, taken.error());
+/// Whether another cell may have to come to this record first: it holds a twin that
+/// goes to another cell, or one that is made anew, maybe elsewhere. @param removed the twins
+/// that were removed by the records before.
+bool recovery::concerns_several(const read_record& record,
+                                std::unordered_set<std::string_view>& removed) {
+  if (record.stream == log_stream::commits)
+    return false;
+  bool several = false;
+  for (const auto& event : record.events) {
+    if (event.kind == event_kind::removed)
+      removed.insert(event.id);
+    several = several || event.kind == event_kind::moved
+              || (event.kind == event_kind::created && removed.contains(event.id));
   }
+  return several;
+}
+
+/// Records are decoded each by itself, their events applied cell by cell, in order. A twin that
+/// goes to another cell waits for all before it.
+result<void> recovery::take_window() {
+  auto decoded = in_each_cell([this](std::size_t cell) -> result<void> {
+    for (auto i = cell; i < window_.size(); i += cells_.size())
+      if (auto fine = decode(window_[i]); !fine)
+        return at_record(window_[i].at, fine.error());
+    return {};
+  });
+  if (!decoded)
+    return decoded;
+  std::size_t from = 0;
+  std::unordered_set<std::string_view> removed;
+  for (std::size_t i = 0; i < window_.size(); ++i) {
+    const auto& events = window_[i].events;
+    facts_.events += events.size();
+    if (!concerns_several(window_[i], removed)) [[likely]]
+      continue;
+    if (auto done = apply(from, i); !done)
+      return done;
+    for (const auto& event : events)
+      if (auto taken = take_event(window_[i].at, event); !taken)
+        return at_record(window_[i].at, taken.error());
+    from = i + 1;
+  }
+  auto done = apply(from, window_.size());
+  window_.clear();
+  window_bytes_ = 0;
+  return done;
+}
+
+result<void> recovery::decode(read_record& record) const {
+  auto reader = log_record_reader::open(record.bytes);
+  if (!reader)
+    return tl::unexpected<error>(std::move(reader.error()));
+  record.reader.emplace(std::move(*reader)); // the events' ids lie in it
+  record.events.reserve(record.reader->events());
+  for (;;) {
+    auto more = record.reader->next(record.events.emplace_back());
+    if (!more)
+      return tl::unexpected<error>(std::move(more.error()));
+    if (!*more)
+      break;
+  }
+  record.events.pop_back();
+  return {};
+}
+
+/// Records of which none concerns several cells.
+result<void> recovery::apply(std::size_t from, std::size_t to) {
+  if (from == to)
+    return {};
+  return in_each_cell([&](std::size_t cell) { return apply(cell, from, to); });
+}
+
+/// The events of one cell's shards.
+result<void> recovery::apply(std::size_t cell, std::size_t from, std::size_t to) {
+  for (auto i = from; i < to; ++i)
+    for (const auto& event : window_[i].events) {
+      if (number_of(event.shard) != cell)
+        continue;
+      if (window_[i].stream == log_stream::commits)
+        take_commit(window_[i].at, event);
+      else if (auto taken = take_event(window_[i].at, event); !taken)
+        return at_record(window_[i].at, taken.error());
+    }
+  return {};
 }
 
 void recovery::note_need(std::uint16_t shard, log_position from) {
@@ -126,21 +249,26 @@ void recovery::note_need(std::uint16_t shard, log_position from) {
 }
 
 result<void> recovery::take_event(log_position at, const stored_event& event) {
-  if (!commits_.empty()) {
-    auto known = commits_.find(std::string{event.id});
-    if (known != commits_.end()
+  auto& mine = work_[number_of(event.shard)];
+  if (!mine.commits.empty()) {
+    auto known = mine.commits.find(std::string{event.id});
+    if (known != mine.commits.end()
         && (event.kind != event_kind::updated || event.version > known->second.what.version))
-      commits_.erase(known);
+      mine.commits.erase(known);
   }
   auto shard = static_cast<std::uint16_t>(event.shard);
   if (at > basis(shard))
     note_need(shard, at);
   auto where = twins_.find(event.id);
-  bool is_known = where && this->at(*where).holds(where->row, event.id);
   if (event.kind == event_kind::created)
     return create(at, event);
+  // What came to another cell is known from there, with all that was before.
+  if (where && event.kind != event_kind::moved && event.kind != event_kind::created
+      && static_cast<std::size_t>(where->cell) != number_of(event.shard))
+    return {};
+  bool is_known = where && this->at(*where).holds(where->row, event.id);
   if (!is_known) {
-    facts_.strangers += at > basis(shard);
+    mine.strangers += at > basis(shard);
     return {};
   }
   if (at <= basis(row_at(*where).shard))
@@ -160,7 +288,9 @@ result<void> recovery::create(log_position at, const stored_event& event) {
   if (at <= basis(static_cast<std::uint16_t>(event.shard)))
     return {};
   if (auto known = twins_.find(event.id)) {
-    if (at <= basis(row_at(*known).shard))
+    // It went to another cell later, whose snapshot has it.
+    if (static_cast<std::size_t>(known->cell) != number_of(event.shard)
+        || at <= basis(row_at(*known).shard))
       return {};
     this->at(*known).discard(known->row);
   }
@@ -184,12 +314,13 @@ result<void> recovery::create(log_position at, const stored_event& event) {
 void recovery::update(location where, const stored_event& event) {
   if (event.version <= row_at(where).version)
     return;
-  changes_.clear();
+  auto& changes = work_[number_of(event.shard)].changes;
+  changes.clear();
   for (const auto& one : event.changes)
-    changes_.push_back(
+    changes.push_back(
         {one.key, one.removed ? nullptr : &one.content, one.at, event.source_time_us});
   auto& in = at(where);
-  in.restore_changes(where.row, changes_, event.version, event.time);
+  in.restore_changes(where.row, changes, event.version, event.time);
   in.restore_lifecycle(where.row, event.lifecycle);
 }
 
@@ -222,7 +353,7 @@ result<void> recovery::move(location where, log_position at, const stored_event&
 
 /// What follows in the log of this twin is its share, carried out, or comes after it.
 void recovery::take_commit(log_position at, const stored_event& event) {
-  auto& lost = commits_[std::string{event.id}];
+  auto& lost = work_[number_of(event.shard)].commits[std::string{event.id}];
   lost = {};
   lost.position = at;
   lost.what.id = event.id;
@@ -234,23 +365,27 @@ void recovery::take_commit(log_position at, const stored_event& event) {
 }
 
 void recovery::settle_commits() {
-  for (auto& [id, lost] : commits_) {
-    auto where = twins_.find(id);
-    if (!where)
-      continue;
-    auto& in = at(*where);
-    const auto& row = in.row(where->row);
-    if (lost.position <= basis(row.shard) || row.version != lost.what.version)
-      continue;
-    for (auto& [key, change] : lost.changes)
-      if (auto number = in.keys().intern(key)) {
-        change.key = key_id{*number};
-        lost.what.changes.push_back(std::move(change));
-      }
-    note_need(row.shard, lost.position);
-    redo_[static_cast<std::size_t>(where->cell)].emplace_back(where->row, std::move(lost.what));
-    ++facts_.redone;
-  }
+  for (auto& one : work_)
+    for (auto& [id, lost] : one.commits)
+      settle(id, lost);
+}
+
+void recovery::settle(const std::string& id, lost_share& lost) {
+  auto where = twins_.find(id);
+  if (!where)
+    return;
+  auto& in = at(*where);
+  const auto& row = in.row(where->row);
+  if (lost.position <= basis(row.shard) || row.version != lost.what.version)
+    return;
+  for (auto& [key, change] : lost.changes)
+    if (auto number = in.keys().intern(key)) {
+      change.key = key_id{*number};
+      lost.what.changes.push_back(std::move(change));
+    }
+  note_need(row.shard, lost.position);
+  redo_[static_cast<std::size_t>(where->cell)].emplace_back(where->row, std::move(lost.what));
+  ++facts_.redone;
 }
 
 // ---- the tree -----------------------------------------------------------------------------------

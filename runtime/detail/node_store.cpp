@@ -2,6 +2,7 @@
 
 #include "messages/names.hpp"
 #include "runtime/adapters/machine.hpp"
+#include "runtime/adapters/parallel.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -56,7 +57,8 @@ result<std::unique_ptr<node_store>> node_store::open(const node_config& config,
 
 result<recovery_facts> node_store::recover(directory& twins, const std::vector<cell*>& cells,
                                            const moment& now) {
-  recovery_ = std::make_unique<recovery>(*store_, twins, cells);
+  recovery_ = std::make_unique<recovery>(
+      *store_, twins, cells, [](const auto& jobs) { run_parallel(jobs, core_count()); });
   auto found = recovery_->run(now);
   if (!found)
     return found;
