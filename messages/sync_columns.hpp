@@ -19,7 +19,11 @@ namespace gemel {
 /// leaves a number without a name.
 class sent_names {
 public:
-  explicit sent_names(std::size_t names_max = 0) : names_max_{names_max} {}
+  /// @param table tells one table from the next, if a session needs several.
+  explicit sent_names(std::size_t names_max = 0, std::uint64_t table = 0)
+      : names_max_{names_max}, table_{table} {}
+
+  std::uint64_t table() const noexcept { return table_; }
 
   /// Forgets what the last message spelt, before the next.
   void begin_message() { spelt_.clear(); }
@@ -37,6 +41,7 @@ private:
     bool acknowledged = false;
   };
   std::size_t names_max_;
+  std::uint64_t table_;
   bool trusting_ = false;
   std::unordered_map<std::string, known> numbers_;
   std::vector<known*> by_number_;
@@ -48,6 +53,12 @@ class received_names {
 public:
   explicit received_names(std::size_t names_max = 0) : names_max_{names_max} {}
 
+  /// What follows speaks of this table; another one's names are forgotten.
+  void use_table(std::uint64_t table) {
+    if (table != table_)
+      names_.clear();
+    table_ = table;
+  }
   /// @returns false: the number is too large, or another name's.
   bool define(std::uint64_t number, std::string_view name);
   /// Null: nobody has this number.
@@ -55,6 +66,7 @@ public:
 
 private:
   std::size_t names_max_;
+  std::uint64_t table_ = 0;
   std::unordered_map<std::uint64_t, std::string> names_;
 };
 

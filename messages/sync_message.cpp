@@ -8,8 +8,8 @@
 namespace gemel {
 
 std::string_view to_string(sync_refusal why) noexcept {
-  constexpr std::array<std::string_view, 6> names = {"unknown", "gap",  "clock_fault",
-                                                     "damaged", "busy", "too_many_writers"};
+  constexpr std::array<std::string_view, 7> names = {
+      "unknown", "gap", "clock_fault", "damaged", "busy", "too_many_writers", "unknown_names"};
   auto index = static_cast<std::size_t>(why);
   return index < names.size() ? names[index] : names[0];
 }
@@ -53,13 +53,14 @@ void write(byte_writer& out, const sync_ack& m) {
   for (const auto& p : m.positions) {
     out.varint(p.shard);
     out.varint(p.received);
-    out.varint(p.staged_to);
+    out.fixed(p.staged_cut);
     out.varint(p.staged_parts);
   }
 }
 
 void write_body(byte_writer& out, const version_vector& clock,
                 const std::vector<replicated_entry>& entries, sent_names& names) {
+  out.fixed(names.table());
   byte_writer raw;
   write_columns(raw, clock, entries, names);
   write_compressed(out, raw.view());
@@ -110,6 +111,7 @@ void write(byte_writer& out, const sync_part& m, sent_names& names) {
   out.varint(m.shard);
   out.varint(m.from);
   out.varint(m.to);
+  out.fixed(m.cut);
   out.u8(static_cast<std::uint8_t>((m.full ? 1 : 0) | (m.last ? 2 : 0)));
   out.varint(m.index);
   write_body(out, m.clock, m.entries, names);
@@ -151,7 +153,7 @@ sync_ack read_ack(byte_reader& in) {
     sync_position p;
     p.shard = read_shard(in);
     p.received = in.varint();
-    p.staged_to = in.varint();
+    p.staged_cut = in.fixed<std::uint64_t>();
     p.staged_parts = static_cast<std::uint32_t>(in.bounded(UINT32_MAX, "too many parts"));
     m.positions.push_back(p);
   }
@@ -159,6 +161,7 @@ sync_ack read_ack(byte_reader& in) {
 }
 
 read_columns read_body(byte_reader& in, received_names& names) {
+  names.use_table(in.fixed<std::uint64_t>());
   std::string raw;
   read_compressed(in, raw, limits::frame_bytes_max);
   if (!in.ok())
@@ -177,6 +180,7 @@ sync_part read_part(byte_reader& in, received_names& names) {
   m.shard = read_shard(in);
   m.from = in.varint();
   m.to = in.varint();
+  m.cut = in.fixed<std::uint64_t>();
   auto flags = in.bounded(3, "unknown flags");
   m.full = (flags & 1) != 0;
   m.last = (flags & 2) != 0;
@@ -327,11 +331,18 @@ std::uint64_t session_of(const frame& sync) {
   return sync.message().getSync().getSession();
 }
 
+bool sync_is_whole(const frame& sync) {
+  auto m = sync.message().getSync();
+  auto bytes = m.getBody();
+  std::string_view body{reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
+  return m.getChecksum() == sum_of(m.getSession(), m.getKind(), body);
+}
+
 result<sync_message> read_sync(const frame& sync, received_names& names, bool check_sum) {
   auto m = sync.message().getSync();
   auto bytes = m.getBody();
   std::string_view body{reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
-  if (check_sum && m.getChecksum() != sum_of(m.getSession(), m.getKind(), body))
+  if (check_sum && !sync_is_whole(sync))
     return fail(errc::bad_frame, "sync: damaged on the way: its checksum does not match");
   if (m.getKind() >= std::variant_size_v<sync_message>)
     return fail(errc::bad_frame, "sync.kind: " + std::to_string(m.getKind()) + " is not known");

@@ -38,8 +38,8 @@ struct sync_position {
   std::uint16_t shard = 0;
   /// The peer's change number.
   std::uint64_t received = 0;
-  /// Of a batch in parts that is on its way: its last change and how many parts are here.
-  std::uint64_t staged_to = 0;
+  /// Of a batch in parts that is on its way: which (`sync_part::cut`) and how many parts are here.
+  std::uint64_t staged_cut = 0;
   std::uint32_t staged_parts = 0;
 
   friend bool operator==(const sync_position&, const sync_position&) = default;
@@ -57,6 +57,8 @@ struct sync_part {
   std::uint16_t shard = 0;
   std::uint64_t from = 0;
   std::uint64_t to = 0;
+  /// Drawn for each batch: a sender that lives again may cut the same changes in other parts.
+  std::uint64_t cut = 0;
   bool full = false;
   std::uint32_t index = 0;
   bool last = true;
@@ -76,7 +78,9 @@ enum class sync_refusal : std::uint8_t {
   busy = 4,
   /// The shard has too many writers; retire some.
   too_many_writers = 5,
-  last_ = too_many_writers,
+  /// Of no shard: it speaks of names by numbers that are not known here; spell them anew.
+  unknown_names = 6,
+  last_ = unknown_names,
 };
 
 std::string_view to_string(sync_refusal why) noexcept;
@@ -160,6 +164,9 @@ frame make_sync(std::uint64_t session, const sync_message& message, sent_names& 
 std::uint64_t session_of(const frame& sync);
 /// Whether the frame is a sync frame.
 bool is_sync(const frame& any);
+
+/// Whether the checksum is right: what `read_sync` then refuses was not damaged on the way.
+bool sync_is_whole(const frame& sync);
 
 /// Reads a checked frame, whatever its bytes. @param check_sum false: for tests alone.
 /// @returns errc::bad_frame with the place: damaged on the way, or not what a peer may say.

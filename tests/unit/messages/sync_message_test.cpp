@@ -17,6 +17,7 @@ sync_part part() {
   made.shard = 17;
   made.from = 4;
   made.to = 9;
+  made.cut = 77;
   made.clock.advance({at_a, 12});
   made.clock.advance({at_b, 3});
   sibling first{{at_a, 12}, make_hybrid_time(1'700'000'000'000, 1), {at_a, 1}, 3, value{21.5}};
@@ -30,8 +31,8 @@ sync_part part() {
 
 bool same(const sync_part& left, const sync_part& right) {
   return left.shard == right.shard && left.from == right.from && left.to == right.to
-         && left.full == right.full && left.index == right.index && left.last == right.last
-         && left.clock == right.clock && left.entries == right.entries;
+         && left.cut == right.cut && left.full == right.full && left.index == right.index
+         && left.last == right.last && left.clock == right.clock && left.entries == right.entries;
 }
 
 struct pair_of_names {
