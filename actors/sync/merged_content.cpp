@@ -77,8 +77,8 @@ void contributions::join(const contributions& other) {
 
 value contributions::sum() const {
   value total{0};
-  for (const auto& [owner, share] : shares_)
-    total = added(total, share.amount);
+  for (const auto& [owner, given] : shares_)
+    total = added(total, given.amount);
   return total;
 }
 
@@ -88,15 +88,15 @@ value contributions::amount(std::uint64_t owner) const {
 }
 
 void contributions::set(std::uint64_t owner, value amount) {
-  auto& share = shares_[owner];
-  ++share.version;
-  share.amount = std::move(amount);
+  auto& given = shares_[owner];
+  ++given.version;
+  given.amount = std::move(amount);
 }
 
 value contributions::to_value() const {
   value_map made;
-  for (const auto& [owner, share] : shares_)
-    made.push_back({hex(owner), value{value_list{value{share.version}, share.amount}}});
+  for (const auto& [owner, given] : shares_)
+    made.push_back({hex(owner), value{value_list{value{given.version}, given.amount}}});
   return value{std::move(made)};
 }
 
@@ -185,15 +185,15 @@ void causal_members::become(const std::map<std::string, value>& wanted, write_id
 
 value causal_members::as_list() const {
   value_list made;
-  for (const auto& [key, member] : shown())
-    made.push_back(member->content);
+  for (const auto& [key, latest] : shown())
+    made.push_back(latest->content);
   return value{std::move(made)};
 }
 
 value causal_members::as_map() const {
   value_map made;
-  for (const auto& [key, member] : shown())
-    made.push_back({key, member->content});
+  for (const auto& [key, latest] : shown())
+    made.push_back({key, latest->content});
   return value{std::move(made)};
 }
 

@@ -183,7 +183,7 @@ write_id shard_replica::remove(std::string_view twin, hybrid_time time) {
 
 shard_interval shard_replica::cut(change_number from, change_source to) const {
   shard_interval made;
-  made.full = from < purged_;
+  made.full = from < forgotten_;
   made.from = made.full ? 0 : from;
   made.to = last_change_;
   made.clock = clock_;
@@ -224,16 +224,26 @@ sibling_set shard_replica::merged(const sibling_set& ours, const sibling_set& th
 
 void shard_replica::merge_one(std::string_view twin, std::string_view key,
                               const sibling_set& theirs, const version_vector& context,
-                              change_source from) {
+                              const teller& from) {
   const auto& ours = of(twin, key);
   auto made = merged(ours, theirs, context);
-  if (made == ours)
+  // Even if nothing changes here, the peer may know of deletes of what others still hold.
+  auto same = made == ours;
+  if (same && (!from.news || rules_->broken(planted_bug::unseen_deletes_forgotten)))
     return;
-  auto source = made == theirs ? from : 0;
-  change(place(twin, key), std::move(made), source);
+  auto at = place(twin, key);
+  // Not sent back to the peer if it is just what the peer holds. Something that it has not heard
+  // from us yet may have told us of deletes, so then it is.
+  auto heard = at.state->changed <= from.told || at.state->source == from.source
+               || rules_->broken(planted_bug::echo_unheard);
+  auto source = made == theirs && heard ? from.source : 0;
+  if (!same)
+    return change(at, std::move(made), source);
+  unmark(*at.state);
+  mark(at, source);
 }
 
-void shard_replica::merge_absent(const shard_interval& theirs, change_source from) {
+void shard_replica::merge_absent(const shard_interval& theirs, const teller& from) {
   std::set<std::pair<std::string_view, std::string_view>> named;
   for (const auto& e : theirs.entries)
     named.emplace(e.twin, e.key);
@@ -248,9 +258,11 @@ void shard_replica::merge_absent(const shard_interval& theirs, change_source fro
     drop_dead_lives(twin);
 }
 
-result<void> shard_replica::merge(const shard_interval& theirs, change_source from) {
+result<void> shard_replica::merge(const shard_interval& theirs, change_source source,
+                                  change_number told) {
   auto joined = clock_;
   auto news = joined.join(theirs.clock);
+  teller from{source, told, news};
   if (joined.size() > rules_->writers_max && joined.size() > clock_.size())
     return fail(errc::limit_reached, std::to_string(joined.size())
                                          + " writers of one shard, at most "
@@ -261,12 +273,16 @@ result<void> shard_replica::merge(const shard_interval& theirs, change_source fr
     drop_dead_lives(e.twin);
   if (theirs.full && !rules_->broken(planted_bug::full_keeps_absent))
     merge_absent(theirs, from);
+  auto joins_full = theirs.full && news;
   if (rules_->broken(planted_bug::no_clock_join))
     return {};
   clock_ = std::move(joined);
   // A clock that went on is a change of its own, or third parties would not learn of it.
   if (news && !rules_->broken(planted_bug::no_clock_forward))
     ++last_change_;
+  // A full copy tells of deletes by what it does not hold, so there are no marks to hand on.
+  if (joins_full && !rules_->broken(planted_bug::full_not_handed_on))
+    forgotten_ = last_change_;
   return {};
 }
 
@@ -299,7 +315,8 @@ void shard_replica::purge(change_number upto) {
       ++at;
       continue;
     }
-    purged_ = std::max(purged_, at->first);
+    if (!rules_->broken(planted_bug::early_purge))
+      forgotten_ = std::max(forgotten_, at->first);
     at = changes_.erase(at);
     --delete_marks_;
     auto twin = twins_.find(*gone.twin);
@@ -321,16 +338,24 @@ std::vector<replicated_entry> shard_replica::take_changes() {
 }
 
 void shard_replica::restore(const std::vector<replicated_entry>& entries,
-                            const version_vector& clock, change_number last_change) {
+                            const version_vector& clock, change_number last_change,
+                            change_number forgotten) {
   for (const auto& e : entries)
     change(place(e.twin, e.key), e.siblings, 0);
   for (const auto& e : entries)
     drop_dead_lives(e.twin);
   unlogged_.clear();
   clock_ = clock;
+  if (rules_->broken(planted_bug::counter_from_zero)) {
+    clock_ = {};
+    for (const auto& e : clock.entries())
+      if (e.writer != own_)
+        clock_.advance({e.writer, e.number});
+  }
   // Changes keep the numbers that they had, or higher ones that were given before the crash too.
   GEMEL_CHECK(last_change >= last_change_);
   last_change_ = last_change;
+  forgotten_ = std::max(forgotten_, forgotten);
 }
 
 } // namespace gemel

@@ -82,9 +82,11 @@ public:
   shard_interval cut(change_number from, change_source to) const;
 
   /// Takes in what a peer holds. The caller has checked that no change before it is missing.
+  /// @param told up to which of our changes the peer has everything: what it sends is only not sent
+  ///        back to it if it had all that we knew of that property before.
   /// @returns errc::limit_reached if the clock would have more writers than allowed; nothing
   ///          changed then.
-  result<void> merge(const shard_interval& theirs, change_source from);
+  result<void> merge(const shard_interval& theirs, change_source from, change_number told = 0);
 
   /// Takes in what a peer of equal clock holds where the digests differ: of one write the content
   /// with the greater hash, and every value that one of both has.
@@ -100,9 +102,9 @@ public:
   std::vector<replicated_entry> take_changes();
   /// Puts back what `take_changes` gave, in the order of the log.
   void restore(const std::vector<replicated_entry>& entries, const version_vector& clock,
-               change_number last_change);
-  /// After the log was read: a node that lost data writes under a new id (R9).
-  void write_as(writer_id own) { own_ = own; }
+               change_number last_change, change_number forgotten);
+  /// Deletes up to this change may have no mark any more: who knows less gets a full copy.
+  change_number forgotten() const noexcept { return forgotten_; }
 
 private:
   struct property_state {
@@ -112,6 +114,11 @@ private:
   };
   using properties = std::map<std::string, property_state, std::less<>>;
   using twins = std::map<std::string, properties, std::less<>>;
+  struct teller {
+    change_source source;
+    change_number told;
+    bool news; // it knows of writes that we do not
+  };
   struct property_place {
     const std::string* twin;
     const std::string* key;
@@ -123,8 +130,8 @@ private:
   void mark(const property_place& at, change_source source);
   void unmark(property_state& state);
   void merge_one(std::string_view twin, std::string_view key, const sibling_set& theirs,
-                 const version_vector& context, change_source from);
-  void merge_absent(const shard_interval& theirs, change_source from);
+                 const version_vector& context, const teller& from);
+  void merge_absent(const shard_interval& theirs, const teller& from);
   sibling_set merged(const sibling_set& ours, const sibling_set& theirs,
                      const version_vector& context) const;
   void drop_dead_lives(std::string_view twin);
@@ -136,8 +143,7 @@ private:
   const sync_rules* rules_;
   version_vector clock_;
   change_number last_change_ = 0;
-  /// Marks of deletes up to here may be gone.
-  change_number purged_ = 0;
+  change_number forgotten_ = 0;
   twins twins_;
   std::map<change_number, property_place> changes_; // each property once, at its last change
   std::size_t delete_marks_ = 0;

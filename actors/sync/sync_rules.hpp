@@ -27,8 +27,6 @@ enum class planted_bug : std::uint8_t {
   newest_only,
   /// Values of a deleted life stay.
   dead_lives_stay,
-  /// A batch is taken although one before it is missing.
-  accept_gap,
   /// A batch is acknowledged before it is on the disk.
   ack_before_durable,
   /// State is sent before it is on the disk.
@@ -41,8 +39,14 @@ enum class planted_bug : std::uint8_t {
   deletes_not_named,
   /// A full copy does not remove what it does not hold.
   full_keeps_absent,
+  /// A delete of what was never here is not handed on.
+  unseen_deletes_forgotten,
+  /// Who got a full copy hands it on as if it knew of every delete.
+  full_not_handed_on,
   /// What came from a peer is not sent back to it, even after it lost its disk.
   echo_across_lives,
+  /// What came from a peer is not sent back to it, although it has not heard what was here before.
+  echo_unheard,
   /// Parts of a batch take effect before its last part is there.
   parts_apply_early,
   /// A node that lost its disk, or got an old copy back, writes under its old id.

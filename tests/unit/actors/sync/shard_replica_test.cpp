@@ -218,10 +218,61 @@ TEST_CASE("a full copy takes away what it does not hold", "[unit][sync]") {
   CHECK(b.values("m", "mine") == values{5});
 }
 
+TEST_CASE("a delete that the peer has not heard of is told although its own values came since",
+          "[unit][sync]") {
+  replica a{at_a};
+  replica b{at_b};
+  b.create("m");
+  auto ours = b.cut(0, 0); // before anything of a's arrived
+  a.create("m");
+  REQUIRE(b.merge(a.cut(0, 0), 1));
+  auto told = a.last_change();
+  a.remove("m");
+  REQUIRE(a.merge(ours, 2, told));
+  auto next = a.cut(told, 2);
+  REQUIRE(next.entries.size() == 1);
+  REQUIRE(b.merge(next, 1));
+  CHECK(b.digest().root() == a.digest().root());
+}
+
+TEST_CASE("a delete of what was never here is handed on", "[unit][sync]") {
+  replica a{at_a};
+  replica b{at_b};
+  replica c{at_c};
+  a.create("m");
+  a.tell(b);
+  a.tell(c);
+  a.set("m", "x", 1);
+  a.tell(c);
+  a.unset("m", "x");
+  auto before = b.last_change();
+  a.tell(b); // the write and its delete in one
+  REQUIRE(c.merge(b.cut(before, 0), 1));
+  CHECK(c.values("m", "x").empty());
+}
+
+TEST_CASE("who got a full copy gives full copies to those behind it", "[unit][sync]") {
+  replica a{at_a};
+  replica b{at_b};
+  replica c{at_c};
+  a.create("m");
+  a.set("m", "x", 1);
+  a.tell(c);
+  a.unset("m", "x");
+  a.purge(a.last_change());
+  auto copy = a.cut(0, 0);
+  REQUIRE(copy.full);
+  REQUIRE(b.merge(copy, 1));
+  auto on = b.cut(0, 0);
+  CHECK(on.full);
+  REQUIRE(c.merge(on, 1));
+  CHECK(c.values("m", "x").empty());
+}
+
 TEST_CASE("a replica comes back from its log as it was", "[unit][sync]") {
   replica a{at_a};
   replica back{at_a};
-  auto log = [&] { back.restore(a.take_changes(), a.clock(), a.last_change()); };
+  auto log = [&] { back.restore(a.take_changes(), a.clock(), a.last_change(), a.forgotten()); };
   a.create("m");
   a.set("m", "x", 1);
   log();
@@ -268,7 +319,7 @@ TEST_CASE("repair brings differing copies of equal clocks together", "[unit][syn
     if (e.key == "x")
       e.siblings[0].content = value{99};
   replica wrong{at_b};
-  wrong.restore(damaged, a.clock(), 2);
+  wrong.restore(damaged, a.clock(), 2, 0);
   CHECK(wrong.digest().root() != a.digest().root());
   auto ours = a.cut(0, 0).entries;
   auto theirs = wrong.cut(0, 0).entries;

@@ -1,0 +1,67 @@
+#include "actors/sync/replica_record.hpp"
+
+#include "messages/limits.hpp"
+#include "messages/sync_columns.hpp"
+
+namespace gemel {
+
+namespace {
+
+constexpr std::uint8_t mark = 'S';
+constexpr std::uint8_t format = 1;
+constexpr std::size_t sum_size = sizeof(std::uint32_t);
+
+} // namespace
+
+std::string pack_record(const replica_record& record) {
+  byte_writer out;
+  out.u8(mark);
+  out.u8(format);
+  out.varint(record.shard);
+  out.varint(record.last_change);
+  out.varint(record.forgotten);
+  out.varint(record.position.received);
+  if (record.position.received != 0) {
+    out.fixed(static_cast<std::uint32_t>(record.position.site));
+    out.fixed(record.position.incarnation);
+  }
+  sent_names names; // a record spells its own names
+  write_columns(out, record.clock, record.entries, names);
+  out.fixed(checksum_of(out.view()));
+  return out.take();
+}
+
+result<replica_record> unpack_record(std::string_view bytes) {
+  constexpr const char* part = "replica record";
+  if (bytes.size() < sum_size + 2)
+    return fail(errc::store_corrupt, "replica record: it ends too early");
+  auto body = bytes.substr(0, bytes.size() - sum_size);
+  byte_reader sum{bytes.substr(body.size())};
+  if (sum.fixed<std::uint32_t>() != checksum_of(body))
+    return fail(errc::store_corrupt, "replica record: its checksum does not match");
+  byte_reader in{body};
+  if (in.u8() != mark)
+    return fail(errc::store_corrupt, "replica record, byte 0: this is no replica record");
+  if (in.u8() > format)
+    return fail(errc::incompatible, "replica record: made by a newer version");
+  replica_record made;
+  made.shard = static_cast<std::uint16_t>(in.bounded(limits::shards - 1, "there is no such shard"));
+  made.last_change = in.varint();
+  made.forgotten = in.varint();
+  made.position.received = in.varint();
+  if (made.position.received != 0) {
+    made.position.site = site_id{in.fixed<std::uint32_t>()};
+    made.position.incarnation = in.fixed<std::uint64_t>();
+  }
+  received_names names;
+  auto columns = read_entries(in, names, SIZE_MAX);
+  if (in.ok() && !in.at_end())
+    in.fail("bytes follow its end");
+  if (!in.ok())
+    return tl::unexpected{in.why(part)};
+  made.clock = std::move(columns.clock);
+  made.entries = std::move(columns.entries);
+  return made;
+}
+
+} // namespace gemel

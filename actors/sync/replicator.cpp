@@ -1,0 +1,404 @@
+#include "actors/sync/replicator.hpp"
+
+#include "messages/packed.hpp"
+
+#include <algorithm>
+
+namespace gemel {
+
+namespace {
+
+constexpr std::int64_t us_per_ms = 1'000;
+constexpr std::int64_t purge_interval_ns = 1'000'000'000;
+
+// What is about the twin itself does not wait for others.
+bool urgent(std::string_view key) {
+  return !key.empty() && static_cast<unsigned char>(key.front()) < ' ';
+}
+
+hybrid_time greatest_time(const std::vector<replicated_entry>& entries) {
+  hybrid_time greatest{};
+  for (const auto& e : entries)
+    for (const auto& s : e.siblings)
+      greatest = std::max(greatest, s.time);
+  return greatest;
+}
+
+} // namespace
+
+std::uint64_t conflict_id(const sibling_set& values) {
+  byte_writer writes;
+  for (const auto& s : values)
+    writes.fixed(s.write);
+  return hash_of(writes.view());
+}
+
+replicator::replicator(replicator_options options, replica_journal& journal)
+    : options_{std::move(options)}, journal_{&journal} {
+}
+
+std::uint32_t replicator::add_peer(std::string node) {
+  auto number = static_cast<std::uint32_t>(links_.size());
+  link_host& host = *this;
+  links_.push_back(std::make_unique<sync_link>(number, options_.rules, host));
+  links_.back()->expect(std::move(node));
+  return number;
+}
+
+// ---- shards and positions -----------------------------------------------------------------------
+
+replicator::shard_state& replicator::shard_at(std::uint16_t shard) {
+  auto& made = shards_[shard];
+  if (made.replica == nullptr)
+    made.replica = std::make_unique<shard_replica>(options_.identity.writer, options_.rules);
+  return made;
+}
+
+shard_replica* replicator::find_shard(std::uint16_t shard) {
+  auto at = shards_.find(shard);
+  return at != shards_.end() ? at->second.replica.get() : nullptr;
+}
+
+const shard_replica* replicator::replica(std::uint16_t shard) const {
+  auto at = shards_.find(shard);
+  return at != shards_.end() ? at->second.replica.get() : nullptr;
+}
+
+std::vector<std::uint16_t> replicator::shards() const {
+  std::vector<std::uint16_t> made;
+  made.reserve(shards_.size());
+  for (const auto& [shard, state] : shards_)
+    made.push_back(shard);
+  return made;
+}
+
+change_number replicator::safe_change(std::uint16_t shard) const {
+  auto at = shards_.find(shard);
+  return at != shards_.end() ? at->second.safe : 0;
+}
+
+const replicator::positions* replicator::find_positions(site_id peer, std::uint64_t incarnation,
+                                                        std::uint16_t shard) const {
+  auto at = positions_.find({{peer, incarnation}, shard});
+  return at != positions_.end() ? &at->second : nullptr;
+}
+
+change_number replicator::applied(site_id peer, std::uint64_t incarnation,
+                                  std::uint16_t shard) const {
+  const auto* at = find_positions(peer, incarnation, shard);
+  return at != nullptr ? at->applied : 0;
+}
+
+change_number replicator::safe_applied(site_id peer, std::uint64_t incarnation,
+                                       std::uint16_t shard) const {
+  const auto* at = find_positions(peer, incarnation, shard);
+  return at != nullptr ? at->safe : 0;
+}
+
+change_source replicator::source_of(site_id peer, std::uint64_t incarnation) {
+  if (options_.rules.broken(planted_bug::echo_across_lives))
+    incarnation = 0;
+  auto next = static_cast<change_source>(sources_.size() + 1);
+  return sources_.try_emplace({peer, incarnation}, next).first->second;
+}
+
+// ---- journal ------------------------------------------------------------------------------------
+
+void replicator::log_record(std::uint16_t shard, replica_record record) {
+  unsafe_step step{0, shard, record.last_change, record.position};
+  step.journal = journal_->append(pack_record(record));
+  unsafe_.push_back(step);
+}
+
+// One record with all that the step changed, so that after a crash all of it is there or nothing.
+void replicator::log(std::uint16_t shard, const peer_position& position) {
+  auto& replica = *shards_.at(shard).replica;
+  auto entries = replica.take_changes();
+  if (position.received != 0 && options_.rules.broken(planted_bug::position_before_data)) {
+    log_record(shard,
+               {shard, replica.last_change(), replica.forgotten(), position, replica.clock(), {}});
+    return log_record(shard, {shard,
+                              replica.last_change(),
+                              replica.forgotten(),
+                              {},
+                              replica.clock(),
+                              std::move(entries)});
+  }
+  log_record(shard, {shard, replica.last_change(), replica.forgotten(), position, replica.clock(),
+                     std::move(entries)});
+}
+
+result<void> replicator::replay(std::string_view bytes) {
+  auto record = unpack_record(bytes);
+  if (!record)
+    return tl::unexpected{record.error()};
+  auto& state = shard_at(record->shard);
+  state.replica->restore(record->entries, record->clock, record->last_change, record->forgotten);
+  state.safe = record->last_change;
+  clock_.observe(greatest_time(record->entries));
+  const auto& p = record->position;
+  if (p.received != 0)
+    positions_[{{p.site, p.incarnation}, record->shard}] = {p.received, p.received};
+  return {};
+}
+
+void replicator::safe(std::uint64_t position, const moment& now) {
+  for (; !unsafe_.empty() && unsafe_.front().journal <= position; unsafe_.pop_front()) {
+    const auto& step = unsafe_.front();
+    auto& state = shards_.at(step.shard);
+    state.safe = std::max(state.safe, step.change);
+    const auto& p = step.position;
+    if (p.received != 0)
+      positions_[{{p.site, p.incarnation}, step.shard}].safe = p.received;
+  }
+  for (auto& l : links_)
+    l->pump(now);
+}
+
+// ---- time ---------------------------------------------------------------------------------------
+
+std::int64_t replicator::right_ms(const moment& now) const {
+  auto ms = now.unix_us / us_per_ms;
+  if (!options_.time_reference)
+    return ms;
+  const auto& reference = *links_[*options_.time_reference];
+  auto offset = reference.up() ? reference.status(now).offset_us / us_per_ms : 0;
+  return std::abs(offset) > options_.rules.clock_bound.count() ? ms + offset : ms;
+}
+
+hybrid_time replicator::time_max(const moment& now) const {
+  return make_hybrid_time(right_ms(now) + options_.rules.clock_bound.count(), UINT16_MAX);
+}
+
+hybrid_time replicator::stamp(const moment& now) {
+  leave_the_future(now);
+  return clock_.tick(right_ms(now));
+}
+
+// After a clock had been far ahead and was set right, its stamps would be refused everywhere: what
+// bears them is written again.
+void replicator::leave_the_future(const moment& now) {
+  if (clock_.last() <= time_max(now) || options_.rules.broken(planted_bug::future_times_taken))
+    return;
+  clock_ = {};
+  for (auto& [shard, state] : shards_)
+    rewrite(shard, *state.replica, now);
+}
+
+void replicator::rewrite(std::uint16_t shard, shard_replica& replica, const moment& now) {
+  std::vector<std::pair<std::string, std::string>> found;
+  auto most = time_max(now);
+  replica.each_twin([&](std::string_view twin) {
+    replica.each_property(twin, [&](std::string_view key, const sibling_set& siblings) {
+      auto future = [&](const sibling& s) { return s.time > most; };
+      if (key != replica_keys::life && std::any_of(siblings.begin(), siblings.end(), future))
+        found.emplace_back(twin, key);
+    });
+  });
+  for (const auto& [twin, key] : found) {
+    const auto& policy = options_.policies.of(twin, type_of(replica, twin), key);
+    const auto& seen = replica.of(twin, key);
+    // One value as it is; several as they show, written as anybody would.
+    auto shown = resolve(policy, seen).content;
+    auto time = clock_.tick(right_ms(now));
+    auto kept = content_to_keep(policy, seen, replica.next_write(), time, shown);
+    auto content = seen.size() == 1 || !kept ? seen.front().content : std::move(*kept);
+    wrote(shard, twin, key, replica.write(twin, key, std::move(content), time));
+    ++rewritten_;
+  }
+  if (found.empty())
+    return;
+  log(shard, {});
+  tell(shard, true, now);
+}
+
+void replicator::tick(const moment& now) {
+  leave_the_future(now);
+  if (now.steady_ns - last_purge_ >= purge_interval_ns) {
+    last_purge_ = now.steady_ns;
+    purge();
+  }
+  for (auto& l : links_)
+    l->pump(now);
+  tell_news(now);
+}
+
+void replicator::tell_news(const moment& now) {
+  for (auto shard : std::exchange(news_, {}))
+    tell(shard, true, now);
+}
+
+void replicator::receive(std::uint32_t peer, const frame& arrived, const moment& now) {
+  links_[peer]->receive(arrived, now);
+  tell_news(now);
+}
+
+void replicator::wrote(std::uint16_t shard, std::string_view twin, std::string_view key,
+                       write_id write) {
+  if (options_.wrote)
+    options_.wrote({shard, twin, key, write});
+}
+
+std::int64_t replicator::next_due() const {
+  auto due = last_purge_ + purge_interval_ns;
+  for (const auto& l : links_)
+    due = std::min(due, l->next_due());
+  return due;
+}
+
+// A mark of a delete goes when every peer has it, or when there are too many: a peer that was away
+// for longer gets a full copy.
+void replicator::purge() {
+  for (auto& [shard, state] : shards_) {
+    if (state.replica->delete_marks() == 0)
+      continue;
+    auto upto = state.safe;
+    for (const auto& l : links_)
+      upto = std::min(upto, l->acknowledged(shard).value_or(0));
+    if (state.replica->delete_marks() > options_.rules.delete_marks_max
+        || options_.rules.broken(planted_bug::early_purge))
+      upto = state.replica->last_change();
+    state.replica->purge(upto);
+  }
+}
+
+// ---- merging ------------------------------------------------------------------------------------
+
+result<void> replicator::apply(std::uint16_t shard, const shard_interval& theirs,
+                               const peer_position& position, change_source from,
+                               change_number told) {
+  auto& state = shard_at(shard);
+  auto before = state.replica->last_change();
+  auto taken = state.replica->merge(theirs, from, told);
+  if (!taken)
+    return taken;
+  clock_.observe(greatest_time(theirs.entries));
+  positions_[{{position.site, position.incarnation}, shard}].applied = position.received;
+  log(shard, position);
+  if (state.replica->last_change() != before)
+    news_.insert(shard);
+  return {};
+}
+
+void replicator::repair(std::uint16_t shard, const std::vector<replicated_entry>& theirs) {
+  auto& replica = *shard_at(shard).replica;
+  auto before = replica.last_change();
+  replica.repair(theirs);
+  if (replica.last_change() == before)
+    return;
+  log(shard, {});
+  news_.insert(shard);
+}
+
+void replicator::tell(std::uint16_t shard, bool is_urgent, const moment& now) {
+  for (auto& l : links_) {
+    l->changed(shard, is_urgent, now);
+    l->pump(now);
+  }
+}
+
+// ---- writes of this node ------------------------------------------------------------------------
+
+result<void> replicator::create(std::uint16_t shard, std::string_view twin, value life,
+                                const moment& now) {
+  auto& replica = *shard_at(shard).replica;
+  if (replica.alive(twin))
+    return fail(errc::twin_exists, std::string{twin});
+  auto time = stamp(now);
+  wrote(shard, twin, replica_keys::life,
+        replica.write(twin, replica_keys::life, std::move(life), time));
+  log(shard, {});
+  tell(shard, true, now);
+  return {};
+}
+
+result<void> replicator::set(std::uint16_t shard, std::string_view twin, std::string_view key,
+                             std::optional<value> content, const moment& now) {
+  auto& replica = *shard_at(shard).replica;
+  if (!replica.alive(twin))
+    return fail(errc::twin_not_found, std::string{twin});
+  auto time = stamp(now);
+  if (content) {
+    const auto& policy = options_.policies.of(twin, type_of(replica, twin), key);
+    auto kept =
+        content_to_keep(policy, replica.of(twin, key), replica.next_write(), time, *content);
+    if (!kept)
+      return tl::unexpected{kept.error()};
+    content = std::move(*kept);
+  } else if (replica.of(twin, key).empty()) {
+    return {}; // not there anyway
+  }
+  wrote(shard, twin, key, replica.write(twin, key, std::move(content), time));
+  log(shard, {});
+  tell(shard, urgent(key), now);
+  return {};
+}
+
+result<void> replicator::remove(std::uint16_t shard, std::string_view twin, const moment& now) {
+  auto& replica = *shard_at(shard).replica;
+  if (!replica.alive(twin))
+    return fail(errc::twin_not_found, std::string{twin});
+  auto time = stamp(now);
+  wrote(shard, twin, replica_keys::life, replica.remove(twin, time));
+  log(shard, {});
+  tell(shard, true, now);
+  return {};
+}
+
+// ---- what is there ------------------------------------------------------------------------------
+
+std::string replicator::type_of(const shard_replica& replica, std::string_view twin) const {
+  auto life = resolve({}, replica.of(twin, replica_keys::life));
+  const auto* type = life.content.find("type");
+  return type != nullptr && type->is_text() ? std::string{type->as_text()} : std::string{};
+}
+
+replicated_twin replicator::read(std::uint16_t shard, std::string_view twin) const {
+  replicated_twin made;
+  const auto* held = replica(shard);
+  if (held == nullptr || !held->alive(twin))
+    return made;
+  made.alive = true;
+  made.life = resolve({}, held->of(twin, replica_keys::life)).content;
+  auto type = type_of(*held, twin);
+  held->each_property(twin, [&](std::string_view key, const sibling_set& siblings) {
+    if (key != replica_keys::life)
+      made.properties.emplace(key, resolve(options_.policies.of(twin, type, key), siblings));
+  });
+  return made;
+}
+
+std::vector<open_conflict> replicator::conflicts() const {
+  std::vector<open_conflict> made;
+  for (const auto& [shard, state] : shards_)
+    for (const auto& [twin, key] : state.replica->contested()) {
+      const auto& siblings = state.replica->of(twin, key);
+      const auto& policy = options_.policies.of(twin, type_of(*state.replica, twin), key);
+      if (resolve(policy, siblings).undecided)
+        made.push_back({conflict_id(siblings), shard, twin, key, siblings});
+    }
+  return made;
+}
+
+result<void> replicator::decide(std::uint16_t shard, std::string_view twin, std::string_view key,
+                                std::uint64_t id, value content, const moment& now) {
+  const auto* held = replica(shard);
+  if (held == nullptr || !held->alive(twin))
+    return fail(errc::twin_not_found, std::string{twin});
+  auto present = conflict_id(held->of(twin, key));
+  if (present != id)
+    return fail(errc::precondition_failed,
+                "something was written since; the conflict is " + std::to_string(present) + " now");
+  return set(shard, twin, key, std::move(content), now);
+}
+
+std::size_t replicator::synced(std::uint16_t shard) const {
+  const auto* held = replica(shard);
+  if (held == nullptr)
+    return 0;
+  return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& l) {
+    return l->acknowledged(shard).value_or(0) >= held->last_change();
+  }));
+}
+
+} // namespace gemel

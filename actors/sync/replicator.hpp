@@ -1,0 +1,195 @@
+#pragma once
+
+#include "actors/sync/conflict_policy.hpp"
+#include "actors/sync/sync_link.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gemel {
+
+/// What keeps the records of a node's replicas.
+class replica_journal {
+public:
+  virtual ~replica_journal() = default;
+  /// Takes a record (`pack_record`). @returns its position, from 1; consecutive. It is safe when
+  /// `replicator::safe` says so.
+  virtual std::uint64_t append(std::string record) = 0;
+};
+
+/// A conflict that waits for a decision.
+struct open_conflict {
+  /// The hash of the writes that it is of, so that it names exactly what was seen.
+  std::uint64_t id = 0;
+  std::uint16_t shard = 0;
+  std::string twin{};
+  std::string key{};
+  sibling_set values{};
+};
+
+/// What a twin of a replica shows.
+struct replicated_twin {
+  bool alive = false;
+  /// What the create said of it: a map.
+  value life{};
+  std::map<std::string, resolved_value> properties{};
+};
+
+/// A write of this node.
+struct own_write {
+  std::uint16_t shard = 0;
+  std::string_view twin{};
+  std::string_view key{};
+  write_id write{};
+};
+
+/// What the replicas of a node need to be told once.
+struct replicator_options {
+  replica_identity identity{};
+  sync_rules rules{};
+  conflict_policies policies{};
+  /// 64 random bits a call.
+  std::function<std::uint64_t()> random{};
+  /// Hands a frame to the way to a peer.
+  std::function<void(std::uint32_t peer, frame)> send{};
+  /// The peer whose clock counts if ours differs by more than the bound; nothing: ours.
+  std::optional<std::uint32_t> time_reference{};
+  /// Told of every write of this node, before anybody else hears of it; may be empty.
+  std::function<void(const own_write&)> wrote{};
+};
+
+/// All replicas of a node and its links: takes writes of this node, merges what peers send, keeps
+/// both in the journal, and tells peers what is safe there. A core: no actor, no clock, no disk.
+class replicator : private link_host {
+public:
+  replicator(replicator_options options, replica_journal& journal);
+
+  // ---- start -----------------------------------------------------------------------------------
+
+  /// Takes back one record of the journal, in order, before anything else.
+  /// @returns what `unpack_record` says.
+  result<void> replay(std::string_view record);
+  /// A new peer, in the order of their numbers. @param node its name; empty: any.
+  std::uint32_t add_peer(std::string node);
+
+  // ---- writes of this node ---------------------------------------------------------------------
+
+  /// @returns errc::twin_exists
+  result<void> create(std::uint16_t shard, std::string_view twin, value life, const moment& now);
+  /// @param content nothing: the property goes.
+  /// @returns errc::twin_not_found; errc::bad_value if the property's policy cannot take it.
+  result<void> set(std::uint16_t shard, std::string_view twin, std::string_view key,
+                   std::optional<value> content, const moment& now);
+  /// @returns errc::twin_not_found
+  result<void> remove(std::uint16_t shard, std::string_view twin, const moment& now);
+
+  // ---- what is there ---------------------------------------------------------------------------
+
+  replicated_twin read(std::uint16_t shard, std::string_view twin) const;
+  std::vector<open_conflict> conflicts() const;
+  /// Decides a conflict; it must still be of exactly the writes that its id names.
+  /// @returns errc::precondition_failed with the present id if something was written since;
+  ///          errc::twin_not_found.
+  result<void> decide(std::uint16_t shard, std::string_view twin, std::string_view key,
+                      std::uint64_t id, value content, const moment& now);
+  const shard_replica* replica(std::uint16_t shard) const;
+  /// Peers that hold all that is here of this shard now.
+  std::size_t synced(std::uint16_t shard) const;
+  /// How far a life of a peer is part of the shard here.
+  change_number position(site_id peer, std::uint64_t incarnation, std::uint16_t shard) const {
+    return applied(peer, incarnation, shard);
+  }
+
+  // ---- time, disk, links -----------------------------------------------------------------------
+
+  /// All records up to `position` are safe.
+  void safe(std::uint64_t position, const moment& now);
+  void tick(const moment& now);
+  std::int64_t next_due() const;
+  /// Whether it is time to try to reach the peer; true once for each attempt.
+  bool take_attempt(std::uint32_t peer, const moment& now) {
+    return links_[peer]->take_attempt(now);
+  }
+  void connected(std::uint32_t peer, const moment& now) { links_[peer]->connected(now); }
+  void disconnected(std::uint32_t peer, const moment& now) { links_[peer]->disconnected(now); }
+  void receive(std::uint32_t peer, const frame& arrived, const moment& now);
+  const sync_link& link(std::uint32_t peer) const { return *links_[peer]; }
+  std::size_t peers() const noexcept { return links_.size(); }
+  /// Writes that were made again since a clock of ours had been far ahead.
+  std::uint64_t rewritten() const noexcept { return rewritten_; }
+
+private:
+  struct shard_state {
+    std::unique_ptr<shard_replica> replica;
+    change_number safe = 0;
+  };
+  struct unsafe_step {
+    std::uint64_t journal;
+    std::uint16_t shard;
+    change_number change;
+    peer_position position;
+  };
+  struct positions {
+    change_number applied = 0;
+    change_number safe = 0;
+  };
+  using peer_life = std::pair<site_id, std::uint64_t>;
+
+  // link_host.
+  const replica_identity& identity() const override { return options_.identity; }
+  shard_replica* find_shard(std::uint16_t shard) override;
+  std::vector<std::uint16_t> shards() const override;
+  change_number safe_change(std::uint16_t shard) const override;
+  change_number applied(site_id peer, std::uint64_t incarnation,
+                        std::uint16_t shard) const override;
+  change_number safe_applied(site_id peer, std::uint64_t incarnation,
+                             std::uint16_t shard) const override;
+  result<void> apply(std::uint16_t shard, const shard_interval& theirs,
+                     const peer_position& position, change_source from,
+                     change_number told) override;
+  void repair(std::uint16_t shard, const std::vector<replicated_entry>& theirs) override;
+  change_source source_of(site_id peer, std::uint64_t incarnation) override;
+  hybrid_time time_max(const moment& now) const override;
+  std::uint64_t random() override { return options_.random(); }
+  void send(std::uint32_t peer, frame made) override { options_.send(peer, std::move(made)); }
+
+  shard_state& shard_at(std::uint16_t shard);
+  const positions* find_positions(site_id peer, std::uint64_t incarnation,
+                                  std::uint16_t shard) const;
+  void log(std::uint16_t shard, const peer_position& position);
+  void log_record(std::uint16_t shard, replica_record record);
+  void tell(std::uint16_t shard, bool urgent, const moment& now);
+  void tell_news(const moment& now);
+  void wrote(std::uint16_t shard, std::string_view twin, std::string_view key, write_id write);
+  hybrid_time stamp(const moment& now);
+  std::int64_t right_ms(const moment& now) const;
+  void leave_the_future(const moment& now);
+  void rewrite(std::uint16_t shard, shard_replica& replica, const moment& now);
+  void purge();
+  std::string type_of(const shard_replica& replica, std::string_view twin) const;
+
+  replicator_options options_;
+  replica_journal* journal_;
+  hybrid_clock clock_;
+  std::map<std::uint16_t, shard_state> shards_;
+  std::vector<std::unique_ptr<sync_link>> links_;
+  std::deque<unsafe_step> unsafe_; // in the journal's order
+  std::map<std::pair<peer_life, std::uint16_t>, positions> positions_;
+  std::map<peer_life, change_source> sources_;
+  std::set<std::uint16_t> news_; // shards that links must hear of after a merge
+  std::int64_t last_purge_ = 0;
+  std::uint64_t rewritten_ = 0;
+};
+
+/// Names the writes of a conflict.
+std::uint64_t conflict_id(const sibling_set& values);
+
+} // namespace gemel

@@ -1,0 +1,192 @@
+#include "actors/sync/replicator.hpp"
+#include "tests/support/catch.hpp"
+
+#include <deque>
+#include <memory>
+#include <random>
+
+using namespace gemel;
+
+namespace {
+
+constexpr std::uint16_t shard = 3;
+
+// Two nodes and a perfect way between them; every record is safe at once.
+struct pair_of_nodes {
+  struct node final : replica_journal {
+    std::uint64_t append(std::string record) override {
+      log.push_back(std::move(record));
+      return log.size();
+    }
+    std::vector<std::string> log;
+    std::deque<frame> inbox;
+    std::unique_ptr<replicator> replicas;
+    std::int64_t offset_us = 0;
+  };
+
+  explicit pair_of_nodes(std::string left_cluster = "plant", conflict_policies policies = {}) {
+    add(left, "edge", std::move(left_cluster), right, policies);
+    add(right, "cloud", "plant", left, policies);
+  }
+
+  void add(node& here, const char* name, std::string cluster, node& there,
+           const conflict_policies& policies) {
+    replicator_options options;
+    options.identity = {std::move(cluster), name, make_writer(site_of_name(name), 1), 1};
+    options.policies = policies;
+    options.random = [this] { return static_cast<std::uint64_t>(random()); };
+    options.send = [&there](std::uint32_t, frame made) { there.inbox.push_back(std::move(made)); };
+    here.replicas = std::make_unique<replicator>(std::move(options), here);
+    here.replicas->add_peer({});
+  }
+
+  moment now(const node& of) const { return {now_us + of.offset_us, now_us * 1'000}; }
+
+  void step(node& of) {
+    if (of.replicas->take_attempt(0, now(of)))
+      of.replicas->connected(0, now(of));
+    while (!of.inbox.empty() && !cut) {
+      auto next = std::move(of.inbox.front());
+      of.inbox.pop_front();
+      of.replicas->receive(0, next, now(of));
+    }
+    if (cut)
+      of.inbox.clear();
+    of.replicas->safe(of.log.size(), now(of));
+    of.replicas->tick(now(of));
+  }
+
+  void run(int ms) {
+    for (auto end = now_us + ms * 1'000; now_us < end; now_us += 10'000) {
+      step(left);
+      step(right);
+    }
+  }
+
+  void make(node& at, const char* twin) {
+    REQUIRE(at.replicas->create(shard, twin, value{value_map{{"type", value{"pump"}}}}, now(at)));
+  }
+  void set(node& at, const char* twin, const char* key, value content) {
+    REQUIRE(at.replicas->set(shard, twin, key, std::move(content), now(at)));
+  }
+  value read(node& at, const char* twin, const char* key) const {
+    auto made = at.replicas->read(shard, twin);
+    auto found = made.properties.find(key);
+    return found != made.properties.end() ? found->second.content : value{};
+  }
+
+  node left;
+  node right;
+  std::mt19937_64 random{1};
+  std::int64_t now_us = 1'700'000'000'000'000;
+  bool cut = false;
+};
+
+conflict_policies policies_of(conflict_strategy strategy) {
+  conflict_policies made;
+  made.set_default({strategy, {}, {}});
+  return made;
+}
+
+} // namespace
+
+TEST_CASE("two nodes find each other and hold the same", "[unit][sync]") {
+  pair_of_nodes both;
+  both.make(both.left, "pump");
+  both.set(both.left, "pump", "speed", 5);
+  both.run(1'000);
+  CHECK(both.read(both.right, "pump", "speed") == value{5});
+  CHECK(both.left.replicas->synced(shard) == 1);
+  CHECK(both.right.replicas->synced(shard) == 1);
+  auto status = both.left.replicas->link(0).status(both.now(both.left));
+  CHECK(status.state == link_state::up);
+  CHECK(status.peer == "cloud");
+  CHECK(status.backlog == 0);
+}
+
+TEST_CASE("a cut link holds nothing but marks, and nothing is lost when it heals", "[unit][sync]") {
+  pair_of_nodes both{"plant", policies_of(conflict_strategy::merge_counter)};
+  both.make(both.left, "pump");
+  both.set(both.left, "pump", "count", 10);
+  both.run(1'000);
+  both.cut = true;
+  for (int i = 1; i <= 100; ++i) {
+    both.set(both.left, "pump", "count", 10 + i);
+    both.set(both.right, "pump", "count", 10 - i);
+    both.run(10);
+  }
+  both.run(15'000);
+  CHECK(both.left.replicas->link(0).status(both.now(both.left)).state != link_state::up);
+  CHECK(both.left.replicas->link(0).status(both.now(both.left)).backlog == 1);
+  both.cut = false;
+  both.run(60'000);
+  CHECK(both.read(both.left, "pump", "count") == value{10});
+  CHECK(both.read(both.right, "pump", "count") == value{10});
+}
+
+TEST_CASE("nodes of different clusters refuse each other by name", "[unit][sync]") {
+  pair_of_nodes both{"office"};
+  both.run(2'000);
+  auto status = both.right.replicas->link(0).status(both.now(both.right));
+  CHECK(status.state == link_state::refused);
+  CHECK(status.trouble.find("other_cluster") != std::string::npos);
+  CHECK(status.trouble.find("office") != std::string::npos);
+}
+
+TEST_CASE("a manual conflict is listed and decided only by who saw it", "[unit][sync]") {
+  pair_of_nodes both{"plant", policies_of(conflict_strategy::manual)};
+  both.make(both.left, "pump");
+  both.run(1'000);
+  both.set(both.left, "pump", "mode", "auto");
+  both.set(both.right, "pump", "mode", "hand");
+  both.run(1'000);
+  auto open = both.left.replicas->conflicts();
+  REQUIRE(open.size() == 1);
+  REQUIRE(both.right.replicas->conflicts().size() == 1);
+  CHECK(open[0].id == both.right.replicas->conflicts()[0].id);
+  CHECK(open[0].values.size() == 2);
+  auto decide = [&](std::uint64_t id, const char* mode) {
+    return both.left.replicas->decide(shard, "pump", "mode", id, value{mode}, both.now(both.left));
+  };
+  auto stale = decide(open[0].id + 1, "off");
+  REQUIRE_FALSE(stale);
+  CHECK(stale.error().code == errc::precondition_failed);
+  REQUIRE(decide(open[0].id, "hand"));
+  CHECK_FALSE(decide(open[0].id, "auto"));
+  both.run(1'000);
+  CHECK(both.right.replicas->conflicts().empty());
+  CHECK(both.read(both.right, "pump", "mode") == value{"hand"});
+}
+
+TEST_CASE("a peer whose clock is ahead is named, and wins no later write", "[unit][sync]") {
+  pair_of_nodes both;
+  both.make(both.left, "pump");
+  both.set(both.left, "pump", "speed", 1);
+  both.run(1'000);
+  both.left.offset_us = 3'600'000'000; // an hour ahead
+  both.set(both.left, "pump", "speed", 2);
+  both.run(3'000);
+  CHECK(both.read(both.right, "pump", "speed") == value{1});
+  auto told = both.right.replicas->link(0).status(both.now(both.right)).trouble;
+  CHECK(told.find("clock") != std::string::npos);
+  CHECK(told.find("edge") != std::string::npos);
+  both.left.offset_us = 0; // set right again: what bears wrong times is written anew
+  both.run(3'000);
+  CHECK(both.left.replicas->rewritten() == 1);
+  CHECK(both.read(both.right, "pump", "speed") == value{2});
+  both.set(both.right, "pump", "speed", 3);
+  both.run(1'000);
+  CHECK(both.read(both.left, "pump", "speed") == value{3});
+}
+
+TEST_CASE("writes to what is not there, or of a wrong kind, are refused", "[unit][sync]") {
+  pair_of_nodes both{"plant", policies_of(conflict_strategy::merge_counter)};
+  auto& left = *both.left.replicas;
+  auto now = both.now(both.left);
+  CHECK(left.set(shard, "pump", "speed", value{1}, now).error().code == errc::twin_not_found);
+  CHECK(left.remove(shard, "pump", now).error().code == errc::twin_not_found);
+  both.make(both.left, "pump");
+  CHECK(left.create(shard, "pump", {}, now).error().code == errc::twin_exists);
+  CHECK(left.set(shard, "pump", "speed", value{"fast"}, now).error().code == errc::bad_value);
+  CHECK(left.set(shard, "pump", "speed", std::nullopt, now));
+}
