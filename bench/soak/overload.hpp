@@ -8,6 +8,8 @@ namespace gemel::soak {
 struct options {
   double seconds = 60;
   std::uint64_t seed = 1;
+  /// Simulated runs.
+  std::uint64_t seeds = 10'000;
 };
 
 /// Offers a node ten times what it can do, from several threads, while slow subscribers watch.
