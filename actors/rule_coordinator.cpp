@@ -182,7 +182,11 @@ void rule_coordinator::look(live_rule& one, const observed_event& seen, std::int
     arrived.time = value{now_ms};
     return send(one, std::make_shared<const rule_event>(std::move(arrived)), seen.written_us);
   }
-  one.late += one.order.add(seen.event, {}, now_ms) ? 0 : 1;
+  if (!one.order.add(seen.event, {}, now_ms)) {
+    if (one.document->corrects_windows())
+      return send(one, seen.event, seen.written_us);
+    ++one.late;
+  }
   for (const auto& ready : one.order.take_ready())
     send(one, ready, seen.written_us);
 }
@@ -190,7 +194,9 @@ void rule_coordinator::look(live_rule& one, const observed_event& seen, std::int
 void rule_coordinator::send(const live_rule& one, const rule_event_ptr& event,
                             std::int64_t written_us) {
   auto key = one.document->key_of(*event);
-  auto place = std::hash<std::string>{}(to_json(key)) % tasks_.size();
+  // Who limits the output of the whole rule needs all of it in one place.
+  const auto& text = one.document->output().per_key ? to_json(key) : one.document->name();
+  auto place = std::hash<std::string>{}(text) % tasks_.size();
   tasks_[place].push_back(
       {.rule = one.number, .key = std::move(key), .event = event, .written_us = written_us});
 }

@@ -50,6 +50,8 @@ struct match_counters {
   /// Keys given up because of `keys`, or refused.
   std::uint64_t keys_dropped = 0;
   std::uint64_t keys_idle = 0;
+  /// Events that came too late even to correct a window.
+  std::uint64_t late = 0;
 
   match_counters& operator+=(const match_counters& other) noexcept {
     events += other.events;
@@ -58,6 +60,7 @@ struct match_counters {
     runs_dropped += other.runs_dropped;
     keys_dropped += other.keys_dropped;
     keys_idle += other.keys_idle;
+    late += other.late;
     return *this;
   }
 };

@@ -42,7 +42,7 @@ bool rule::concerns(const rule_event& event) const {
 }
 
 bool rule::needs_time() const noexcept {
-  return time_.is_given || pattern_.within.count() > 0
+  return window_ || time_.is_given || pattern_.within.count() > 0
          || std::any_of(pattern_.stages.begin(), pattern_.stages.end(),
                         [](const pattern_stage& one) { return one.within_prev.count() > 0; });
 }
@@ -71,10 +71,25 @@ value rule::bound_events(const event_chain& bound) const {
   return value{std::move(made)};
 }
 
+value rule::selected_of_window(const found_match& match) const {
+  if (select_.empty())
+    return match.content;
+  value_map made;
+  for (const auto& field : select_) {
+    std::vector<const value*> bound;
+    std::deque<value> rooms;
+    for (const auto& one : field.what.code().references())
+      bound.push_back(one.scope.empty() ? match.content.find(one.root)
+                                        : resolve_stage(one, 0, match.bound, rooms.emplace_back()));
+    made.push_back({field.name, field.what.code().evaluate(bound)});
+  }
+  return value{std::move(made)};
+}
+
 value rule::selected(const found_match& match) const {
   const auto& bound = match.bound;
   if (!match.content.is_null())
-    return match.content;
+    return selected_of_window(match);
   if (select_.empty())
     return bound_events(bound);
   value_map made;

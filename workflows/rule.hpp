@@ -2,7 +2,9 @@
 
 #include "messages/fault.hpp"
 #include "workflows/json_document.hpp"
+#include "workflows/output_gate.hpp"
 #include "workflows/pattern_matcher.hpp"
+#include "workflows/window.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -82,9 +84,16 @@ public:
   std::uint32_t version() const noexcept { return version_; }
   const std::string& description() const noexcept { return description_; }
   const gemel::pattern& pattern() const noexcept { return pattern_; }
+  /// In the place of the pattern; nothing: there is one.
+  const std::optional<window_spec>& window() const noexcept { return window_; }
   const match_limits& limits() const noexcept { return limits_; }
   const rule_time& time() const noexcept { return time_; }
+  const output_spec& output() const noexcept { return output_; }
   bool report_timeouts() const noexcept { return report_timeouts_; }
+  /// Whether late events are given to it, too.
+  bool corrects_windows() const noexcept {
+    return window_ && window_->allowed_lateness.count() > 0;
+  }
   /// Whether something happens when time alone passes.
   bool needs_time() const noexcept;
   const std::vector<selected_field>& select() const noexcept { return select_; }
@@ -107,6 +116,7 @@ public:
 
 private:
   friend class rule_reader;
+  value selected_of_window(const found_match& match) const;
   rule() = default;
 
   value document_;
@@ -120,8 +130,10 @@ private:
   bool is_partition_list_ = false;
   rule_time time_;
   gemel::pattern pattern_;
+  std::optional<window_spec> window_;
   std::vector<std::string> stage_names_;
   match_limits limits_;
+  output_spec output_;
   bool report_timeouts_ = false;
   std::vector<selected_field> select_;
   std::vector<rule_action> actions_;

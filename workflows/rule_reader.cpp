@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
 
 namespace gemel {
@@ -27,8 +28,9 @@ constexpr std::array<std::string_view, 8> action_words = {
     "emit",         "update_twin",     "start_workflow", "log",
     "send_command", "signal_workflow", "publish",        "webhook"};
 // Of the whole document, of steps, and of actions: known words without an engine behind them yet.
-constexpr std::array<std::string_view, 4> later_fields = {"window", "aggregate", "group_by",
-                                                          "having"};
+constexpr std::array<std::string_view, 6> window_words = {"tumbling", "hopping", "sliding",
+                                                          "session",  "count",   "count_sliding"};
+constexpr std::array<std::string_view, 2> align_words = {"epoch", "first"};
 constexpr std::array<std::string_view, 6> later_step_fields = {"group", "and",   "or",
                                                                "parts", "steps", "every"};
 constexpr std::array<std::string_view, 4> relation_words = {"time", "happened_before", "concurrent",
@@ -83,6 +85,12 @@ private:
   void read_time(object_reader& head);
   void read_limits(object_reader& head);
   void read_pattern(object_reader& head);
+  void read_output(object_reader& from);
+  void read_window(object_reader& head);
+  void read_window_shape(object_reader& from, window_spec& into);
+  void read_aggregates(object_reader& head, window_spec& into);
+  void read_groups(object_reader& head, window_spec& into);
+  void check_window_names(const expression& code, const std::string& pointer);
   void learn_names(const value& steps);
   void read_stage(const value& content, std::uint32_t index);
   void read_link(object_reader& from, pattern_stage& stage, std::uint32_t index);
@@ -110,7 +118,8 @@ private:
   const json_document& document_;
   fault_list faults_;
   rule made_;
-  std::vector<std::string> scopes_; // names of stages that bind events
+  std::vector<std::string> window_names_; // what a window's `having` and `select` can use
+  std::vector<std::string> scopes_;       // names of stages that bind events
 };
 
 tl::expected<rule, fault_list> rule::read(const json_document& document) {
@@ -173,20 +182,46 @@ void rule_reader::read_head(object_reader& head) {
   made_.report_timeouts_ = head.choice("on_timeout", timeout_words).value_or(0) == 1;
   if (const auto* output = head.object("output")) {
     object_reader fields{*output, "/output", "'output'", faults_};
-    constexpr std::array<std::string_view, 4> kinds = {"all", "first", "last", "snapshot"};
-    if (fields.choice("emit", kinds).value_or(0) != 0)
-      unsupported("/output/emit", "an 'output' other than 'all'");
-    fields.find("every");
-    fields.find("per");
+    read_output(fields);
     fields.finish();
   }
-  refuse_later(head, later_fields);
+}
+
+// `every` is a duration, or a text such as `10 events`.
+void rule_reader::read_output(object_reader& from) {
+  constexpr std::array<std::string_view, 4> kinds = {"all", "first", "last", "snapshot"};
+  constexpr std::array<std::string_view, 2> ranges = {"key", "rule"};
+  auto& output = made_.output_;
+  auto kind = from.choice("emit", kinds, object_reader::required).value_or(0);
+  output.per_key = from.choice("per", ranges).value_or(0) == 0;
+  output.kind = static_cast<output_kind>(std::min<std::size_t>(kind, 2));
+  const auto* every = from.find("every");
+  if (every == nullptr) {
+    if (kind != 0)
+      from.report({}, errc::missing_field, "'every' is missing", "such as \"1m\" or \"10 events\"");
+    return;
+  }
+  auto text = every->is_text() ? every->as_text() : std::string_view{};
+  auto is_count = text.ends_with(" events") || text.ends_with(" event");
+  if (is_count) {
+    auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), output.events);
+    if (code != std::errc{} || *end != ' ' || output.events == 0)
+      from.report("every", errc::bad_value, "'every' is " + to_json(*every), "such as 10 events");
+  } else {
+    output.every = from.duration("every").value_or(std::chrono::milliseconds{1});
+    if (output.every.count() == 0)
+      from.report("every", errc::bad_value, "'every' is 0", "at least 1ms");
+  }
+  if (kind == 3 || (kind == 2 && !is_count))
+    unsupported(from.at("emit"), kind == 3 ? "'snapshot'" : "'last' of a duration");
 }
 
 void rule_reader::read_partition(object_reader& head) {
   const auto* content = head.find("partition_by");
   static const value by_twin{"twin_id"};
-  const auto& wanted = content != nullptr ? *content : by_twin;
+  static const value by_group_alone{};
+  const auto& by_default = head.has("group_by") ? by_group_alone : by_twin;
+  const auto& wanted = content != nullptr ? *content : by_default;
   if (wanted.is_null())
     return;
   made_.is_partition_list_ = wanted.is_list();
@@ -264,8 +299,8 @@ void rule_reader::learn_names(const value& steps) {
 }
 
 void rule_reader::read_pattern(object_reader& head) {
-  if (head.has("window") && !head.has("pattern"))
-    return; // Refused by name already.
+  if (head.has("window"))
+    return read_window(head);
   const auto* content = head.object("pattern", object_reader::required);
   if (content == nullptr)
     return;
@@ -290,6 +325,139 @@ void rule_reader::read_pattern(object_reader& head) {
   for (std::uint32_t i = 0; i < count; ++i)
     if (made_.pattern_.stages[i].absent)
       check_absence(i);
+}
+
+// Which fields a kind of window has; each is asked for, so that others are told as unknown.
+void rule_reader::read_window_shape(object_reader& from, window_spec& into) {
+  auto positive = [&](std::string_view key, std::chrono::milliseconds& time) {
+    auto read = from.duration(key, object_reader::required);
+    if (read && read->count() == 0)
+      from.report(key, errc::bad_value, "'" + std::string{key} + "' is 0", "at least 1ms");
+    time = std::max(read.value_or(std::chrono::milliseconds{1}), std::chrono::milliseconds{1});
+  };
+  auto events = [&](std::string_view key, object_reader::need how, std::uint32_t fallback) {
+    return static_cast<std::uint32_t>(from.integer(key, 1, 1'000'000, how).value_or(fallback));
+  };
+  switch (into.kind) {
+  case window_kind::hopping:
+    positive("slide", into.slide);
+    [[fallthrough]];
+  case window_kind::tumbling:
+    positive("size", into.size);
+    into.align_first = from.choice("align", align_words).value_or(0) == 1;
+    into.allowed_lateness = from.duration("allowed_lateness").value_or(into.allowed_lateness);
+    break;
+  case window_kind::sliding:
+    positive("size", into.size);
+    break;
+  case window_kind::session:
+    positive("gap", into.gap);
+    break;
+  case window_kind::count_sliding:
+    into.events_slide = events("slide", object_reader::optional, 1);
+    [[fallthrough]];
+  case window_kind::count:
+    into.events = events("size", object_reader::required, 1);
+  }
+  constexpr std::int64_t overlap_max = 10'000;
+  if (into.kind == window_kind::hopping && into.size.count() / into.slide.count() > overlap_max)
+    from.report("slide", errc::limit_reached, "an event would be in more than 10000 windows",
+                "a larger 'slide'");
+}
+
+void rule_reader::read_aggregates(object_reader& head, window_spec& into) {
+  const auto* content = head.object("aggregate", object_reader::required);
+  if (content == nullptr)
+    return;
+  for (const auto& member : content->as_map()) {
+    auto at = "/aggregate/" + member.key;
+    auto report = [&](const error& why) {
+      add_fault(faults_, {.code = why.code,
+                          .at = at,
+                          .message = "'" + member.key + "': " + why.context,
+                          .hint = {},
+                          .name = {}});
+    };
+    if (!member.content.is_text()) {
+      report({errc::bad_value, "must be a text such as \"avg(temperature)\""});
+      continue;
+    }
+    auto made = parse_aggregate(member.key, member.content.as_text());
+    if (!made) {
+      report(made.error());
+      continue;
+    }
+    if (!made->of || check_references(made->of->code(), at, 0, true))
+      into.aggregates.push_back(std::move(*made));
+    window_names_.push_back(member.key);
+  }
+}
+
+void rule_reader::read_groups(object_reader& head, window_spec& into) {
+  const auto* content = head.find("group_by");
+  if (content == nullptr)
+    return;
+  auto texts = content->is_list() ? value_list{content->as_list().begin(), content->as_list().end()}
+                                  : value_list{*content};
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    auto at = "/group_by" + (content->is_list() ? "/" + std::to_string(i) : std::string{});
+    auto code = texts[i].is_text()
+                    ? expression::compile(texts[i].as_text())
+                    : result<expression>{fail(errc::bad_value, "must be an expression")};
+    if (!code) {
+      add_fault(faults_, {.code = code.error().code,
+                          .at = at,
+                          .message = "'group_by': " + code.error().context,
+                          .hint = {},
+                          .name = {}});
+    } else if (check_references(*code, at, 0, true)) {
+      into.group_by.emplace_back(*code, std::span<const std::string>{});
+      window_names_.push_back(code->to_string());
+    }
+  }
+}
+
+void rule_reader::read_window(object_reader& head) {
+  const auto* content = head.object("window");
+  if (head.has("pattern"))
+    head.report("pattern", errc::bad_value, "a rule has a 'pattern' or a 'window', not both");
+  auto& spec = made_.window_.emplace();
+  if (content != nullptr) {
+    object_reader from{*content, "/window", "a window", faults_};
+    auto kind = from.choice("kind", window_words, object_reader::required);
+    spec.kind = static_cast<window_kind>(kind.value_or(0));
+    if (kind) {
+      read_window_shape(from, spec);
+      from.finish();
+    }
+  }
+  window_names_ = {"start", "end", "count", "correction"};
+  // What came last in the window, for `select` and actions.
+  made_.stage_names_ = {"last"};
+  read_aggregates(head, spec);
+  read_groups(head, spec);
+  scopes_ = {"last"};
+  if (auto having = head.compiled("having", {})) {
+    check_window_names(*having, "/having");
+    spec.having.emplace(*having, std::span<const std::string>{});
+  }
+}
+
+void rule_reader::check_window_names(const expression& code, const std::string& pointer) {
+  std::vector<std::string_view> known{window_names_.begin(), window_names_.end()};
+  for (const auto& one : code.references()) {
+    auto is_known = std::find(known.begin(), known.end(), one.root) != known.end();
+    if (!one.scope.empty() || is_known)
+      continue;
+    auto near = nearest_word(one.root, known);
+    add_fault(faults_, {.code = errc::bad_value,
+                        .at = pointer,
+                        .message = "'" + to_string(one) + "' is nothing that the window has",
+                        .hint = near.empty() ? "a name of 'aggregate' or 'group_by', start, end or "
+                                               "count"
+                                             : "did you mean '" + std::string{near} + "'?",
+                        .name = "unresolved_reference"});
+  }
 }
 
 void rule_reader::read_stage(const value& content, std::uint32_t index) {
@@ -521,7 +689,10 @@ void rule_reader::read_select(object_reader& head) {
   for (const auto& member : content->as_map()) {
     auto code = from.compiled(member.key, scopes());
     auto all = static_cast<std::uint32_t>(made_.stage_names_.size());
-    if (code && check_references(*code, from.at(member.key), all, false))
+    if (code && made_.window_) {
+      check_window_names(*code, from.at(member.key));
+      made_.select_.push_back({member.key, rule_expression{*code, made_.stage_names_}});
+    } else if (code && check_references(*code, from.at(member.key), all, false))
       made_.select_.push_back({member.key, rule_expression{*code, made_.stage_names_}});
   }
 }
@@ -609,6 +780,8 @@ void rule_reader::check_template(const template_value& what) {
     if (one.kind == reference_kind::model_test)
       return unsupported(pointer, "'is_of_model'");
     std::vector<std::string_view> known{"match", "rule", "key"};
+    if (document_.root().find("select") == nullptr)
+      known.insert(known.end(), window_names_.begin(), window_names_.end());
     if (const auto* select = document_.root().find("select"); select && select->is_map())
       for (const auto& field : select->as_map())
         known.push_back(field.key);

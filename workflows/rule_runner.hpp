@@ -36,6 +36,11 @@ public:
       return true;
     }
     auto in_time = order_.add(from.event, from.source, arrived_);
+    if (!in_time && rule_.corrects_windows()) {
+      auto before = state_.counters().late;
+      take(from.event, into);
+      in_time = state_.counters().late == before;
+    }
     counters_.late += in_time ? 0 : 1;
     for (const auto& one : order_.take_ready())
       take(one, into);

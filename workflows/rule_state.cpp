@@ -7,7 +7,11 @@ rule_state::rule_state(std::shared_ptr<const rule> of) : meant_{of}, acting_{std
 }
 
 void rule_state::make_engine() {
-  matcher_.emplace(meant_->pattern(), meant_->limits());
+  gate_.emplace(meant_->output(), meant_->limits().keys);
+  if (meant_->window())
+    windows_.emplace(*meant_->window(), meant_->limits());
+  else
+    matcher_.emplace(meant_->pattern(), meant_->limits());
 }
 
 bool rule_state::replace(std::shared_ptr<const rule> next) {
@@ -15,6 +19,7 @@ bool rule_state::replace(std::shared_ptr<const rule> next) {
   acting_ = std::move(next);
   if (!is_kept) {
     matcher_.reset();
+    windows_.reset();
     meant_ = acting_;
     make_engine();
   }
@@ -22,27 +27,33 @@ bool rule_state::replace(std::shared_ptr<const rule> next) {
 }
 
 void rule_state::take(const value& key, const rule_event_ptr& event, match_output& into) {
-  matcher_->take(key, event, into);
+  auto known = into.matches.size();
+  windows_ ? windows_->take(key, event, into) : matcher_->take(key, event, into);
+  gate_->filter(into.matches, known);
 }
 
 void rule_state::advance(std::int64_t now, match_output& into) {
-  matcher_->advance(now, into);
+  auto known = into.matches.size();
+  windows_ ? windows_->advance(now, into) : matcher_->advance(now, into);
+  gate_->filter(into.matches, known);
 }
 
 void rule_state::finish(match_output& into) {
-  matcher_->finish(into);
+  auto known = into.matches.size();
+  windows_ ? windows_->finish(into) : matcher_->finish(into);
+  gate_->filter(into.matches, known);
 }
 
 match_counters rule_state::counters() const noexcept {
-  return matcher_->counters();
+  return windows_ ? windows_->counters() : matcher_->counters();
 }
 
 std::size_t rule_state::keys() const noexcept {
-  return matcher_->keys();
+  return windows_ ? windows_->keys() : matcher_->keys();
 }
 
 std::size_t rule_state::open() const noexcept {
-  return matcher_->runs_open();
+  return windows_ ? windows_->windows_open() : matcher_->runs_open();
 }
 
 } // namespace gemel

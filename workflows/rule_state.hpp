@@ -1,6 +1,7 @@
 #pragma once
 
 #include "workflows/rule.hpp"
+#include "workflows/window_engine.hpp"
 
 #include <memory>
 #include <optional>
@@ -27,6 +28,8 @@ public:
 
   match_counters counters() const noexcept;
   std::size_t keys() const noexcept;
+  /// Matches that `output` left out.
+  std::uint64_t left_out() const noexcept { return gate_->left_out(); }
   /// Open runs or windows.
   std::size_t open() const noexcept;
 
@@ -35,7 +38,10 @@ private:
 
   std::shared_ptr<const rule> meant_; // What the engine was made of, and refers to.
   std::shared_ptr<const rule> acting_;
+  // One of them.
   std::optional<pattern_matcher> matcher_;
+  std::optional<window_engine> windows_;
+  std::optional<output_gate> gate_;
 };
 
 } // namespace gemel

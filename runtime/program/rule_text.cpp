@@ -114,8 +114,35 @@ json_object head_json(const rule& of, const char* kind, const found_match& what)
   made.add(kind, value{of.name()});
   made.add("at", value{when(what.at)});
   made.add("key", what.key);
-  made.add("events", of.bound_events(what.bound));
+  if (!of.window())
+    made.add("events", of.bound_events(what.bound));
   return made;
+}
+
+std::string window_text(const window_spec& what, bool is_utf8) {
+  constexpr const char* kinds[] = {"tumbling", "hopping", "sliding",
+                                   "session",  "count",   "count sliding"};
+  auto text = "\n" + std::string{is_utf8 ? "● " : "* "} + kinds[static_cast<std::size_t>(what.kind)]
+              + " window";
+  auto add = [&](const char* name, std::chrono::milliseconds time) {
+    if (time.count() > 0)
+      text += std::string{", "} + name + " " + format_duration(time);
+  };
+  add("size", what.size);
+  add("slide", what.slide);
+  add("gap", what.gap);
+  if (what.events > 0)
+    text += ", of " + std::to_string(what.events) + " events";
+  if (what.events_slide > 0)
+    text += ", every " + std::to_string(what.events_slide);
+  add("corrected for", what.allowed_lateness);
+  for (const auto& one : what.group_by)
+    text += "\n   by " + one.code().to_string();
+  for (const auto& one : what.aggregates)
+    text += "\n   " + one.name + (one.of ? " of " + one.of->code().to_string() : "");
+  if (what.having)
+    text += "\n   told if " + what.having->code().to_string();
+  return text + "\n";
 }
 
 } // namespace
@@ -154,6 +181,10 @@ std::string rule_numbers_text(const value& rules) {
 }
 
 std::string explain_text(const rule& what, bool is_utf8) {
+  if (what.window())
+    return "rule " + what.name() + ", version " + std::to_string(what.version()) + "\n"
+           + (what.description().empty() ? "" : printable(what.description()) + "\n")
+           + window_text(*what.window(), is_utf8);
   automaton states{what.pattern()};
   auto text = "rule " + what.name() + ", version " + std::to_string(what.version()) + "\n";
   if (!what.description().empty())
@@ -180,9 +211,13 @@ std::string explain_text(const rule& what, bool is_utf8) {
 }
 
 std::string match_text(const rule& of, const found_match& match) {
-  auto text = "match at " + when(match.at) + " of " + printable(to_string(match.key)) + "\n"
-              + events_text(of, match);
-  if (!of.select().empty())
+  auto is_correction = match.content.find("correction") != nullptr;
+  auto text = std::string{is_correction ? "correction"
+                          : of.window() ? "window"
+                                        : "match"}
+              + " at " + when(match.at) + " of " + printable(to_string(match.key)) + "\n"
+              + (of.window() ? std::string{} : events_text(of, match));
+  if (!of.select().empty() || of.window())
     text += "  select " + printable(to_json(of.selected(match))) + "\n";
   for (const auto& one : of.actions_for(match))
     text += "  action " + printable(to_json(one.content)) + "\n";

@@ -85,13 +85,8 @@ TEST_CASE("what a rule cannot do yet is refused by its name", "[unit][workflows]
     return fault_at(faults_of(text), at);
   };
   auto step = std::string{R"({"name":"a"})"};
-  CHECK(code(R"({"rule":"r","window":{"kind":"tumbling","size":"1m"}})", "/window")
-        == "unsupported");
-  CHECK(code(with_steps(step, R"(,"group_by":"x")"), "/group_by") == "unsupported");
   CHECK(code(with_steps(step, R"(,"restart":"once")"), "/restart") == "unsupported");
   CHECK(code(with_steps(step, R"(,"loops":"longest")"), "/loops") == "unsupported");
-  CHECK(code(with_steps(step, R"(,"output":{"emit":"first","every":"1m"})"), "/output/emit")
-        == "unsupported");
   CHECK(code(with_steps(step, R"(,"actions":[{"webhook":{}}])"), "/actions/0/webhook")
         == "unsupported");
   CHECK(code(with_steps(R"({"group":"g","steps":[]})"), "/pattern/steps/0/group") == "unsupported");
