@@ -257,7 +257,8 @@ void window_engine::advance(std::int64_t now, match_output& into) {
   now_ = std::max(now_, now);
   if (!of_.is_sliding() && of_.kind != window_kind::count)
     close_due(now_, into);
-  while (!keys_.empty() && now_ - keys_.front().used >= limits_.key_idle.count()
+  auto idle = std::max(limits_.key_idle, of_.size).count();
+  while (!keys_.empty() && now_ - keys_.front().used >= idle
          && (keys_.front().windows.empty() || !of_.is_by_time())
          && of_.kind != window_kind::session) {
     ++counters_.keys_idle;
