@@ -77,7 +77,8 @@ public:
     made.updated = some_stamp().time;
     made.source_time_us = random.chance(50) ? static_cast<std::int64_t>(some_bits()) : 0;
     for (auto& one : random.some_properties(random.chance(5) ? 60 : 6))
-      made.properties.push_back({one.key, one.content, some_stamp()});
+      made.properties.push_back({one.key, one.content, some_stamp(),
+                                 random.chance(30) ? static_cast<std::int64_t>(some_bits()) : 0});
     std::sort(made.properties.begin(), made.properties.end(),
               [](const auto& left, const auto& right) { return left.key < right.key; });
     return made;

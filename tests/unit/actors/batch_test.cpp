@@ -60,3 +60,22 @@ TEST_CASE("a batch sums what many threads did", "[unit][actors]") {
   for (std::uint32_t i = 0; i < 400; ++i)
     CHECK(got.failures[i].index == i);
 }
+
+TEST_CASE("a batch that was not stored fails in all that was not refused already",
+          "[unit][actors]") {
+  std::vector<new_twin> twins(3);
+  std::optional<outcome> seen;
+  batch_ptr of{new batch{make_create(twins), 0, [&](outcome&& what) { seen = std::move(what); }}};
+  of->routes() = {{0}, {1}, {2}};
+  of->open_part();
+  of->fail(1, {errc::twin_exists, "b"});
+  of->close_part(2);
+  of->spoil({errc::store_failed, "the disk"});
+  of->close_part(0);
+  REQUIRE(seen);
+  CHECK(seen->applied == 0);
+  REQUIRE(seen->failures.size() == 3);
+  CHECK(seen->failures[0].why.code == errc::store_failed);
+  CHECK(seen->failures[1].why.code == errc::twin_exists);
+  CHECK(seen->failures[2].why.code == errc::store_failed);
+}

@@ -150,3 +150,37 @@ TEST_CASE("an update of two measured properties takes well below 37 bytes", "[un
   INFO("bytes per update: " << bytes);
   CHECK(bytes < 30);
 }
+
+TEST_CASE("a log record tells the shards of a twin that moves, and the twins of a row that is used "
+          "again",
+          "[unit][actors]") {
+  symbols names;
+  symbol_cache keys{names.keys};
+  symbol_cache types{names.types};
+  log_record_builder builder{keys, types};
+  logged_event event;
+  event.kind = event_kind::lifecycle;
+  event.row = 4;
+  event.id = "press-7";
+  event.shard = shard_id{11};
+  event.version = 5;
+  builder.add(event);
+  event.kind = event_kind::moved;
+  event.shard = shard_id{12};
+  builder.add(event);
+  builder.forget(4); // it went to another cell
+  event.kind = event_kind::lifecycle;
+  event.id = "press-8";
+  event.shard = shard_id{13};
+  event.version = 1;
+  builder.add(event);
+  auto bytes = builder.take();
+  auto reader = log_record_reader::open(bytes);
+  REQUIRE(reader);
+  stored_event back;
+  std::vector<std::string> seen;
+  while (*reader->next(back))
+    seen.push_back(std::string{back.id} + " " + std::to_string(static_cast<int>(back.shard)) + " v"
+                   + std::to_string(back.version));
+  CHECK(seen == std::vector<std::string>{"press-7 11 v5", "press-7 12 v5", "press-8 13 v1"});
+}

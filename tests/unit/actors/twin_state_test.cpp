@@ -44,3 +44,32 @@ TEST_CASE("a stored twin of a newer format is refused by name", "[unit][actors]"
   REQUIRE_FALSE(read);
   CHECK(read.error().code == errc::incompatible);
 }
+
+TEST_CASE("a stored twin of the first format, without source times of properties, is read",
+          "[unit][actors]") {
+  byte_writer out;
+  out.u8(1);
+  for (const char* text : {"machine", "hall", ""})
+    out.text(text);
+  out.varint(static_cast<std::uint64_t>(lifecycle_state::active));
+  out.varint(3); // version
+  out.fixed(std::uint64_t{1'000});
+  out.fixed(std::uint64_t{7});
+  out.signed_varint(50);    // updated after it was created
+  out.signed_varint(9'000); // source time
+  out.varint(1);
+  out.text("temperature");
+  out.signed_varint(-10);
+  out.varint(0);
+  out.signed_varint(2);
+  pack_value(out, value{71.5});
+  out.fixed(checksum_of(out.view()));
+  auto twin = unpack_twin(out.view());
+  if (!twin)
+    FAIL(to_string(twin.error()));
+  CHECK(twin->source_time_us == 9'000);
+  REQUIRE(twin->properties.size() == 1);
+  CHECK(twin->properties[0].content == value{71.5});
+  CHECK(twin->properties[0].source_time_us == 0);
+  CHECK(twin->properties[0].at == stamp{hybrid_time{1'040}, dot{9}});
+}
