@@ -303,6 +303,8 @@ void add_watch_command(CLI::App& twin, program_context& context) {
       ->add_option("--resume", what->resume,
                    "Go on with a subscription that an earlier command left with --keep")
       ->type_name("NUMBER:EVENT");
+  command->add_flag("--durable", what->asked.durable,
+                    "Only events that a crash of the node can no longer undo");
   command->add_option("--count", what->count, "End after so many events")
       ->check(CLI::PositiveNumber)
       ->type_name("N");

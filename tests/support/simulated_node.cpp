@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <future>
 #include <map>
 #include <numeric>
 
@@ -54,8 +55,9 @@ simulated_node::simulated_node(options wanted)
              },
              [this](const frame& events) { ingress_->emit_unasked(events); },
              &works_} {
-  if (options_.store != nullptr) {
-    link_.emplace(store_link{*options_.store});
+  auto* stored = options_.store != nullptr ? options_.store : options_.real_store;
+  if (stored != nullptr) {
+    link_.emplace(store_link{*stored});
     link_->pass_bytes_min = options_.snapshot_pass_bytes;
     world_.stored = &*link_;
   }
@@ -72,12 +74,12 @@ simulated_node::simulated_node(options wanted)
   options_.doors.models = &models_;
   options_.doors.aliases = &aliases_;
   ingress_ = std::make_unique<ingress>(options_.doors, directory_, clock_, std::move(cells));
-  if (options_.store == nullptr)
+  if (stored == nullptr)
     return;
   std::vector<cell*> cores;
   for (auto& runner : runners_)
     cores.push_back(&runner->core());
-  recovery back{*options_.store, directory_, cores};
+  recovery back{*stored, directory_, cores};
   auto found = back.run(clock_.now());
   if (!found)
     FAIL(to_string(found.error()));
@@ -107,6 +109,18 @@ bool manual_works::step() {
   waiting_.pop_front();
   work();
   return true;
+}
+
+/// Until the store has answered all that it was given so far.
+void simulated_node::wait_for_store() {
+  std::promise<void> answered;
+  log_entry last;
+  last.stream = log_stream::none;
+  last.wanted = durability::disk; // those are answered last
+  last.admitted = true;
+  last.done = [&](const result<void>&) { answered.set_value(); };
+  if (options_.real_store->append(std::move(last)))
+    answered.get_future().wait();
 }
 
 void simulated_node::wake_due() {
@@ -142,8 +156,17 @@ void simulated_node::run() {
       options_.store->write(1 + below(4));
     return more;
   };
-  while (step() || works_.step() || write())
-    GEMEL_CHECK(++turns < turns_max);
+  auto all = [&] {
+    while (step() || works_.step() || write())
+      GEMEL_CHECK(++turns < turns_max);
+  };
+  all();
+  while (options_.real_store != nullptr) {
+    wait_for_store();
+    if (ready_.empty())
+      break;
+    all();
+  }
 }
 
 void simulated_node::run_for(std::chrono::nanoseconds time) {

@@ -8,6 +8,7 @@
 #include "messages/requests.hpp"
 #include "tests/support/simulated_store.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -104,6 +105,9 @@ public:
     ingress::options doors{};
     /// Null: nothing is stored. Outlives the node. What it holds is there when the node is made.
     simulated_store* store = nullptr;
+    /// The same of a real store, whose thread answers: look at answers after `run` only, and stop
+    /// the store before the node is destroyed.
+    store_port* real_store = nullptr;
     /// Small, so that snapshots are written all the time.
     std::uint64_t snapshot_pass_bytes = 1u << 20;
   };
@@ -197,6 +201,7 @@ private:
   class audit;
 
   void wake_due();
+  void wait_for_store();
 
   frame answer_to(const frame& request);
   frame seen(frame leaving);
@@ -216,7 +221,7 @@ private:
   std::vector<std::unique_ptr<cell_runner>> runners_;
   std::vector<std::size_t> ready_;
   std::unique_ptr<ingress> ingress_;
-  std::size_t unanswered_ = 0;
+  std::atomic<std::size_t> unanswered_{0};
   std::uint64_t last_owner_ = 0;
   error last_error_;
 };
