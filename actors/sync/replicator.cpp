@@ -16,11 +16,13 @@ bool urgent(std::string_view key) {
   return !key.empty() && static_cast<unsigned char>(key.front()) < ' ';
 }
 
+// Times of lives only order lives; no bound holds for them.
 hybrid_time greatest_time(const std::vector<replicated_entry>& entries) {
   hybrid_time greatest{};
   for (const auto& e : entries)
     for (const auto& s : e.siblings)
-      greatest = std::max(greatest, s.time);
+      if (e.key != replica_keys::life)
+        greatest = std::max(greatest, s.time);
   return greatest;
 }
 
@@ -182,7 +184,21 @@ void replicator::leave_the_future(const moment& now) {
     return;
   clock_ = {};
   for (auto& [shard, state] : shards_)
+    observe_present(*state.replica, time_max(now));
+  for (auto& [shard, state] : shards_)
     rewrite(shard, *state.replica, now);
+}
+
+// What stays must be below all later stamps, and keeps the clock in mind of a time that is wrong as
+// well and only found out when the clock is set once more.
+void replicator::observe_present(const shard_replica& replica, hybrid_time most) {
+  replica.each_twin([&](std::string_view twin) {
+    replica.each_property(twin, [&](std::string_view key, const sibling_set& siblings) {
+      for (const auto& s : siblings)
+        if (key != replica_keys::life && s.time <= most)
+          clock_.observe(s.time);
+    });
+  });
 }
 
 void replicator::rewrite(std::uint16_t shard, shard_replica& replica, const moment& now) {

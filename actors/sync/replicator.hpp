@@ -172,6 +172,7 @@ private:
   hybrid_time stamp(const moment& now);
   std::int64_t right_ms(const moment& now) const;
   void leave_the_future(const moment& now);
+  void observe_present(const shard_replica& replica, hybrid_time most);
   void rewrite(std::uint16_t shard, shard_replica& replica, const moment& now);
   void purge();
   std::string type_of(const shard_replica& replica, std::string_view twin) const;

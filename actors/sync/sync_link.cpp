@@ -328,12 +328,13 @@ void sync_link::take(const sync_pong& pong, const moment& now) {
     smooth(counts_.offset_us, offset);
 }
 
-bool sync_link::from_the_future(const sync_part& part, const moment& now) {
+bool sync_link::from_the_future(std::uint16_t shard, const std::vector<replicated_entry>& entries,
+                                const moment& now) {
   if (rules_->broken(planted_bug::future_times_taken))
     return false;
   auto most = host_->time_max(now);
   hybrid_time greatest{};
-  for (const auto& e : part.entries)
+  for (const auto& e : entries)
     for (const auto& s : e.siblings)
       if (e.key != replica_keys::life)
         greatest = std::max(greatest, s.time);
@@ -343,7 +344,7 @@ bool sync_link::from_the_future(const sync_part& part, const moment& now) {
                + static_cast<std::uint64_t>(rules_->clock_bound.count());
   counts_.trouble =
       "clock: stamps from '" + peer_.node + "' are " + std::to_string(ahead) + " ms ahead of ours";
-  refuse(part.shard, sync_refusal::clock_fault, ahead);
+  refuse(shard, sync_refusal::clock_fault, ahead);
   return true;
 }
 
@@ -358,7 +359,7 @@ void sync_link::take(const sync_part& part, std::size_t bytes, const moment& now
     return; // had it already
   if (part.from > at && !part.full)
     return refuse(part.shard, sync_refusal::gap);
-  if (from_the_future(part, now))
+  if (from_the_future(part.shard, part.entries, now))
     return;
   shard_interval whole{part.from, part.to, part.full, part.clock, part.entries};
   if (part.index == 0 && part.last)
@@ -367,10 +368,12 @@ void sync_link::take(const sync_part& part, std::size_t bytes, const moment& now
     whole.full = false;
     return apply(part.shard, whole);
   }
-  stage(part, bytes);
+  for (const auto& e : part.entries)
+    bytes += bytes_of(e); // what it takes here, not on the way
+  stage(part, bytes, now);
 }
 
-void sync_link::stage(const sync_part& part, std::size_t bytes) {
+void sync_link::stage(const sync_part& part, std::size_t bytes, const moment& now) {
   auto drop = [&](auto at) {
     staged_bytes_ -= at->second.bytes;
     staged_.erase(at);
@@ -407,7 +410,9 @@ void sync_link::stage(const sync_part& part, std::size_t bytes) {
     waiting.whole.entries.insert(waiting.whole.entries.end(), entries.begin(), entries.end());
   auto whole = std::move(waiting.whole);
   drop(at);
-  apply(part.shard, whole);
+  // Our own clock may have been set since its first part came.
+  if (!from_the_future(part.shard, whole.entries, now))
+    apply(part.shard, whole);
 }
 
 void sync_link::apply(std::uint16_t shard, const shard_interval& theirs) {

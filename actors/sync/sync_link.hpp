@@ -185,10 +185,11 @@ private:
   // Receiving.
   void handle(const sync_message& message, std::size_t bytes, const moment& now);
   void take(const sync_part& part, std::size_t bytes, const moment& now);
-  void stage(const sync_part& part, std::size_t bytes);
+  void stage(const sync_part& part, std::size_t bytes, const moment& now);
   void apply(std::uint16_t shard, const shard_interval& theirs);
   void refuse(std::uint16_t shard, sync_refusal why, std::uint64_t ahead_ms = 0);
-  bool from_the_future(const sync_part& part, const moment& now);
+  bool from_the_future(std::uint16_t shard, const std::vector<replicated_entry>& entries,
+                       const moment& now);
   sync_position position_of(std::uint16_t shard) const;
   void send_acks();
   void send_positions();
