@@ -163,24 +163,29 @@ bool rule_coordinator::concerns(std::string_view event, std::string_view twin_ty
 
 void rule_coordinator::take(const observed_event& seen, std::int64_t now_ms) {
   now_ms_ = std::max(now_ms_, now_ms);
+  rule_event_ptr arrived; // The same with the time of arrival, made when first needed.
   auto event = text_of(seen.event->event);
   auto type = text_of(seen.event->twin_type);
   for (auto by_event : std::array{event, any})
     for (auto by_type : std::array{type, any})
       for (auto* one : listed(by_event, by_type))
-        look(*one, seen, now_ms_);
+        look(*one, seen, arrived, now_ms_);
 }
 
-void rule_coordinator::look(live_rule& one, const observed_event& seen, std::int64_t now_ms) {
+void rule_coordinator::look(live_rule& one, const observed_event& seen, rule_event_ptr& arrived,
+                            std::int64_t now_ms) {
   ++one.events;
   if (seen.event->rule_depth >= options_.depth_max) {
     ++one.loops;
     return;
   }
   if (!is_by_event_time(*one.document)) {
-    auto arrived = *seen.event;
-    arrived.time = value{now_ms};
-    return send(one, std::make_shared<const rule_event>(std::move(arrived)), seen.written_us);
+    if (arrived == nullptr) {
+      auto copy = std::make_shared<rule_event>(*seen.event);
+      copy->time = value{now_ms};
+      arrived = std::move(copy);
+    }
+    return send(one, arrived, seen.written_us);
   }
   if (!one.order.add(seen.event, {}, now_ms)) {
     if (one.document->corrects_windows())

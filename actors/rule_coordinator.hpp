@@ -91,7 +91,8 @@ private:
   void index(live_rule& one);
   void unindex(const live_rule& one);
   std::span<live_rule* const> listed(std::string_view event, std::string_view twin_type) const;
-  void look(live_rule& one, const observed_event& seen, std::int64_t now_ms);
+  void look(live_rule& one, const observed_event& seen, rule_event_ptr& arrived,
+            std::int64_t now_ms);
   void send(const live_rule& one, const rule_event_ptr& event, std::int64_t written_us);
   void tell_time(const live_rule& one, std::int64_t now_ms);
 

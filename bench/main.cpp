@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
           {"update-one", {"the same one by one, a frame each", run_update_one}},
           {"update-latency", {"submit to applied, open loop at half load", run_update_latency}},
           {"rollup", {"a leaf's update applied to visible in its root's roll-up", run_rollup}},
+          {"rules",
+           {"event rules: events of a pattern, many rules, open runs, actions", run_rules}},
           {"notify", {"updates with a subscriber on every twin", run_notify}},
           {"series", {"bytes and time per point of history, on real series", run_series}},
           {"durable", {"updates by what their answers promise, with a store", run_durable}},

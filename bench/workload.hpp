@@ -93,5 +93,6 @@ int run_query(const options& asked);
 int run_memory(const options& asked);
 int run_raw_caf(const options& asked);
 int run_rollup(const options& asked);
+int run_rules(const options& asked);
 
 } // namespace gemel::bench

@@ -10,6 +10,8 @@
 
 namespace gemel {
 
+inline constexpr std::size_t pattern_stages_max = 64;
+
 /// What may lie between two events of a run.
 enum class contiguity : std::uint8_t {
   /// Nothing: the very next event.

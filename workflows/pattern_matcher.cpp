@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 namespace gemel {
 
@@ -33,6 +34,16 @@ bool is_related(const pattern_stage& stage, const rule_event& event, const event
   return false;
 }
 
+bool reads_stages(const rule_expression& code) {
+  auto references = code.code().references();
+  return std::any_of(references.begin(), references.end(),
+                     [](const reference& one) { return !one.scope.empty(); });
+}
+
+std::size_t place_of(const edge_test& test) {
+  return 2 * std::size_t{test.stage} + (test.is_until ? 1 : 0);
+}
+
 bool wants(const pattern_stage& stage, const rule_event& event, const event_chain& bound) {
   return contains(stage.twin_types, event.twin_type) && contains(stage.events, event.event)
          && (!stage.where || stage.where->test(&event, bound))
@@ -41,29 +52,45 @@ bool wants(const pattern_stage& stage, const rule_event& event, const event_chai
 
 } // namespace
 
-// One event as one run sees it; each test is made at most once.
+// One event as one run sees it; each test is made at most once, and one that reads nothing that a
+// run has bound is made once for all of them.
 struct pattern_matcher::event_view {
-  enum class answer : std::uint8_t { unknown, no, yes };
+  using answer_list = std::array<test_answer, 2 * pattern_stages_max>;
 
   const rule_event_ptr& event;
   std::uint64_t number = 0;
   const event_chain* bound = nullptr;
-  std::vector<answer> answers{};
+  answer_list answers{};
+  answer_list shared{};
 
   void look_from(const run& from, std::size_t stages) {
     bound = &from.bound;
-    answers.assign(2 * stages, answer::unknown);
+    std::fill_n(answers.begin(), 2 * stages, test_answer::unknown);
   }
 };
 
 pattern_matcher::pattern_matcher(const pattern& of, match_limits limits)
     : pattern_{of}, automaton_{of}, limits_{limits} {
+  GEMEL_CHECK(of.stages.size() <= pattern_stages_max);
+  for (const auto& stage : of.stages) {
+    auto is_free = stage.relation == event_relation::time;
+    is_shared_.push_back(is_free && (!stage.where || !reads_stages(*stage.where)));
+    is_shared_.push_back(!stage.until || !reads_stages(*stage.until));
+  }
+  for (const auto& state : automaton_.states()) {
+    auto is_free = true;
+    for (const auto& edge : state.edges)
+      for (const auto& test : edge.tests)
+        is_free = is_free && is_shared_[place_of(test)];
+    is_free_.push_back(is_free);
+  }
 }
 
 bool pattern_matcher::holds(const automaton_edge& edge, event_view& view) const {
-  using answer = event_view::answer;
+  using answer = test_answer;
   return std::all_of(edge.tests.begin(), edge.tests.end(), [&](const edge_test& test) {
-    auto& known = view.answers[2 * test.stage + (test.is_until ? 1 : 0)];
+    auto place = place_of(test);
+    auto& known = is_shared_[place] ? view.shared[place] : view.answers[place];
     if (known == answer::unknown) {
       const auto& stage = pattern_.stages[test.stage];
       auto is_true = test.is_until ? stage.until->test(view.event.get(), *view.bound)
@@ -72,6 +99,34 @@ bool pattern_matcher::holds(const automaton_edge& edge, event_view& view) const 
     }
     return (known == answer::yes) != test.negated;
   });
+}
+
+// Whether all runs in the state stay as they are. Asked once for each event; what reads bound
+// events has to be asked run by run.
+bool pattern_matcher::is_idle(std::uint32_t state, bool is_start, event_view& view) {
+  if (!is_free_[state])
+    return false;
+  auto stays = is_start;
+  for (const auto& edge : automaton_.states()[state].edges) {
+    if (is_start && edge.kind == edge_kind::ignore)
+      continue;
+    if (!holds(edge, view))
+      continue;
+    if (edge.kind != edge_kind::ignore || edge.target != state || stays)
+      return false;
+    stays = true;
+  }
+  return stays;
+}
+
+// Whether the event leaves a key with runs in `states`, a bit each, as it is.
+bool pattern_matcher::changes_nothing(std::uint64_t states, event_view& view) {
+  if ((states & many_states) != 0 || !is_idle(automaton_.start(), true, view))
+    return false;
+  for (; states != 0; states &= states - 1)
+    if (!is_idle(static_cast<std::uint32_t>(std::countr_zero(states)), false, view))
+      return false;
+  return true;
 }
 
 bool pattern_matcher::reaches_final(std::uint32_t state, event_view& view) const {
@@ -222,11 +277,18 @@ void pattern_matcher::limit_runs(key_state& key) {
 void pattern_matcher::take(const value& key, const rule_event_ptr& event, match_output& into) {
   advance(event->time_ms(), into);
   ++counters_.events;
-  auto state = find_or_make(key, to_json(key));
+  set_text(key);
+  auto known = by_text_.find(text_);
+  event_view view{event, events_taken_++};
+  if (changes_nothing(known != by_text_.end() ? known->second->states : 0, view)) {
+    if (known != by_text_.end())
+      use(known->second, event->time_ms());
+    return;
+  }
+  auto state = known != by_text_.end() ? known->second : make_key(key);
   if (state == keys_.end())
     return;
   runs_open_ -= state->runs.size();
-  event_view view{event, events_taken_++};
   std::vector<held_match> complete;
   std::vector<run> next;
   auto look = [&](const run& from, bool is_start) {
@@ -241,23 +303,33 @@ void pattern_matcher::take(const value& key, const rule_event_ptr& event, match_
     look(one, false);
   look(run{.state = automaton_.start()}, true);
   state->runs = std::move(next);
-  state->used = event->time_ms();
-  keys_.splice(keys_.end(), keys_, state);
+  use(state, event->time_ms());
   settle(*state, std::move(complete), into);
   limit_runs(*state);
   keep(state);
 }
 
+void pattern_matcher::use(key_list::iterator key, std::int64_t time) {
+  key->used = time;
+  keys_.splice(keys_.end(), keys_, key);
+}
+
 void pattern_matcher::keep(key_list::iterator key) {
-  deadlines_.erase({key->deadline, key->number});
   runs_open_ += key->runs.size();
   if (key->runs.empty() && key->held.empty())
     return drop(key);
-  key->deadline = never;
-  for (const auto& one : key->runs)
-    key->deadline = std::min(key->deadline, deadline_of(one));
-  if (key->deadline != never)
-    deadlines_.insert({key->deadline, key->number});
+  auto deadline = never;
+  key->states = 0;
+  for (const auto& one : key->runs) {
+    deadline = std::min(deadline, deadline_of(one));
+    key->states |= one.state < 63 ? std::uint64_t{1} << one.state : many_states;
+  }
+  if (deadline == key->deadline)
+    return;
+  deadlines_.erase({key->deadline, key->number});
+  key->deadline = deadline;
+  if (deadline != never)
+    deadlines_.insert({deadline, key->number});
 }
 
 void pattern_matcher::drop(key_list::iterator key) {
@@ -268,10 +340,17 @@ void pattern_matcher::drop(key_list::iterator key) {
   keys_.erase(key);
 }
 
-pattern_matcher::key_list::iterator pattern_matcher::find_or_make(const value& key,
-                                                                  std::string text) {
-  if (auto known = by_text_.find(text); known != by_text_.end())
-    return known->second;
+// The key as a text in `text_`, different for different keys, without an allocation for short ones.
+void pattern_matcher::set_text(const value& key) {
+  if (key.is_text()) {
+    text_.assign(1, '\x01');
+    text_.append(key.as_text());
+  } else {
+    text_ = to_json(key);
+  }
+}
+
+pattern_matcher::key_list::iterator pattern_matcher::make_key(const value& key) {
   if (keys_.size() >= limits_.keys) {
     ++counters_.keys_dropped;
     if (limits_.full == when_full::drop_newest)
@@ -282,9 +361,9 @@ pattern_matcher::key_list::iterator pattern_matcher::find_or_make(const value& k
   key_state made;
   made.key = key;
   made.number = keys_made_++;
-  made.text = text;
+  made.text = text_;
   auto at = keys_.insert(keys_.end(), std::move(made));
-  by_text_.emplace(std::move(text), at);
+  by_text_.emplace(text_, at);
   by_number_.emplace(at->number, at);
   return at;
 }

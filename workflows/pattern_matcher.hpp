@@ -107,6 +107,8 @@ private:
     // Held back while a run that started earlier lives; oldest first.
     std::vector<held_match> held{};
     std::int64_t deadline = never;
+    // A bit for each state that a run is in.
+    std::uint64_t states = 0;
     std::int64_t used = 0;
     std::uint64_t number = 0;
   };
@@ -116,8 +118,11 @@ private:
     std::vector<run> complete{};
     bool is_stopped = false;
   };
+  enum class test_answer : std::uint8_t { unknown, no, yes };
   struct event_view;
 
+  // A key has runs in states that have no bit of their own.
+  static constexpr std::uint64_t many_states = std::uint64_t{1} << 63;
   static constexpr std::int64_t never = INT64_MAX;
 
   void step(const run& from, bool is_start, event_view& view, step_result& into) const;
@@ -133,7 +138,11 @@ private:
   void limit_runs(key_state& key);
   void keep(key_list::iterator key);
   void drop(key_list::iterator key);
-  key_list::iterator find_or_make(const value& key, std::string text);
+  void set_text(const value& key);
+  key_list::iterator make_key(const value& key);
+  void use(key_list::iterator key, std::int64_t time);
+  bool is_idle(std::uint32_t state, bool is_start, event_view& view);
+  bool changes_nothing(std::uint64_t states, event_view& view);
 
   const pattern& pattern_;
   automaton automaton_;
@@ -144,6 +153,11 @@ private:
   std::unordered_map<std::string, key_list::iterator> by_text_;
   std::set<std::tuple<std::int64_t, std::uint64_t>> deadlines_;
   std::unordered_map<std::uint64_t, key_list::iterator> by_number_;
+  // Whether a test, by its place, reads nothing that a run has bound; and a state with all its
+  // tests.
+  std::vector<bool> is_shared_;
+  std::vector<bool> is_free_;
+  std::string text_; // of the key under work
   std::uint64_t events_taken_ = 0;
   std::uint64_t keys_made_ = 0;
   std::size_t runs_open_ = 0;

@@ -13,7 +13,7 @@
 
 namespace gemel {
 
-inline constexpr std::size_t rule_stages_max = 64;
+inline constexpr std::size_t rule_stages_max = pattern_stages_max;
 /// A stage of `times: [n, m]` has as many states.
 inline constexpr std::uint32_t stage_times_max = 1'000;
 

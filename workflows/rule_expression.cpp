@@ -1,6 +1,7 @@
 #include "workflows/rule_expression.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 namespace gemel {
@@ -110,29 +111,35 @@ rule_expression::rule_expression(expression code, std::span<const std::string> s
   }
 }
 
-std::vector<const value*> rule_expression::bind(const rule_event* now, const event_chain& bound,
-                                                std::vector<value>& made) const {
-  std::vector<const value*> values(sources_.size(), nullptr);
+template <class Use>
+auto rule_expression::with_bound(const rule_event* now, const event_chain& bound,
+                                 const Use& use) const {
   auto references = code_.references();
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (sources_[i].stage == no_stage) {
-      values[i] = now != nullptr ? read(*now, sources_[i].field, references[i].root) : nullptr;
-      continue;
+  auto bind = [&](std::span<const value*> values, std::vector<value>& made) {
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      if (sources_[i].stage == no_stage) {
+        values[i] = now != nullptr ? read(*now, sources_[i].field, references[i].root) : nullptr;
+        continue;
+      }
+      made.resize(sources_.size()); // Once: pointers into it stay.
+      values[i] = resolve_stage(references[i], sources_[i].stage, bound, made[i]);
     }
-    made.resize(sources_.size()); // Once: pointers into it stay.
-    values[i] = resolve_stage(references[i], sources_[i].stage, bound, made[i]);
-  }
-  return values;
+    return use(std::span<const value* const>{values});
+  };
+  std::vector<value> made;
+  std::array<const value*, 8> few{}; // Most expressions have no more.
+  if (sources_.size() <= few.size())
+    return bind(std::span{few}.first(sources_.size()), made);
+  std::vector<const value*> many(sources_.size(), nullptr);
+  return bind(many, made);
 }
 
 bool rule_expression::test(const rule_event* now, const event_chain& bound) const {
-  std::vector<value> made;
-  return code_.test(bind(now, bound, made));
+  return with_bound(now, bound, [&](auto values) { return code_.test(values); });
 }
 
 value rule_expression::evaluate(const rule_event* now, const event_chain& bound) const {
-  std::vector<value> made;
-  return code_.evaluate(bind(now, bound, made));
+  return with_bound(now, bound, [&](auto values) { return code_.evaluate(values); });
 }
 
 } // namespace gemel

@@ -31,9 +31,9 @@ private:
     std::uint32_t stage = no_stage;
     event_field field = event_field::property;
   };
-  // The values of all references; `made` holds what had to be calculated.
-  std::vector<const value*> bind(const rule_event* now, const event_chain& bound,
-                                 std::vector<value>& made) const;
+  // Calls `use` with the values of all references.
+  template <class Use>
+  auto with_bound(const rule_event* now, const event_chain& bound, const Use& use) const;
 
   expression code_;
   std::vector<source> sources_;
