@@ -165,7 +165,7 @@ int put_rule(const program_context& context, const rule_arguments& asked, const 
   auto made = ask_rules(context, how, {{"document", value{*text}}, {"file", value{asked.rule}}});
   if (!made)
     return refuse(context, made.error());
-  context.console.out(context.json ? to_json(*made) + "\n" : placed_text(*made));
+  context.console.out(context.json ? to_json(*made) + "\n" : placed_rule_text(*made));
   return finish(context, exit_ok);
 }
 

@@ -147,7 +147,7 @@ std::string window_text(const window_spec& what, bool is_utf8) {
 
 } // namespace
 
-std::string placed_text(const value& answer) {
+std::string placed_rule_text(const value& answer) {
   auto text = "rule " + printable(to_string(*answer.find("rule"))) + ", version "
               + to_string(*answer.find("version")) + ", is at work";
   const auto* kept = answer.find("kept");

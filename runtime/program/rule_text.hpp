@@ -20,7 +20,7 @@ std::string match_json(const rule& of, const found_match& match);
 std::string timeout_json(const rule& of, const found_match& ended);
 
 /// What a node answered to `add` or `replace`, to `list`, and to `stats` or `show`.
-std::string placed_text(const value& answer);
+std::string placed_rule_text(const value& answer);
 std::string rule_list_text(const value& rules, table_form form);
 std::string rule_numbers_text(const value& rules);
 
