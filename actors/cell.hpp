@@ -97,6 +97,8 @@ struct cell_environment {
   store_link* stored = nullptr;
 };
 
+struct travelling_twin;
+
 /// The actor that runs the twins of many shards: the only writer of their rows, of their hierarchy
 /// groups and of their subscriptions. This is its core: no actor, no clock, no lock. One thread at
 /// a time calls it; `now` is the turn's time.
@@ -273,6 +275,46 @@ public:
   /// Carries out a share of an atomic batch that the life before did not come to.
   void redo(std::uint32_t index, transaction::plan& what, const moment& now);
 
+  // ---- what moves to other parents use, while all cells stand still (cell_move.cpp) ---------
+
+  /// Where the children of some parent live.
+  struct target {
+    cell_id cell{};
+    std::uint16_t shard = 0;
+    bool pinned = false;
+    std::uint32_t group = twin_row::none;
+  };
+
+  const cell_limits& bounds() const noexcept { return world_.limits; }
+  /// Whether the twin may leave its parent now; errc::twin_busy: later.
+  result<void> check_leave(std::uint32_t index) const;
+  /// Whether it may get children now.
+  result<void> check_parent(std::uint32_t index) const;
+  /// Whether its children are where they will be looked for when it is at `to`.
+  result<void> check_placement(std::uint32_t index, const target& to) const;
+  target target_below(std::uint32_t index) const;
+  /// The group of a parent's children here, `none` if there is none.
+  std::uint32_t group_of(const std::string& parent) const;
+  /// Makes the group of the parent whose row is in `above`.
+  std::uint32_t make_open_group(const std::string& parent, cell& above, std::uint32_t row);
+  result<void> admit_moved(std::uint32_t group, bool from_elsewhere) const;
+  /// Drops a group again that nobody joined.
+  void drop_new_group(std::uint32_t group) {
+    if (groups_[group]->count == 0 && groups_[group]->parked.empty())
+      drop_group(group);
+  }
+  void has_children(std::uint32_t index) { row_at(index).set(twin_row::has_group); }
+  /// Tells the group of the twin's children where in the tree their parent is now.
+  void tell_moved(std::uint32_t index);
+  /// Gives a twin of this cell another parent here; no group: it becomes a root and stays.
+  void relink(std::uint32_t index, const std::optional<target>& to, const moment& now);
+  travelling_twin take_out(std::uint32_t index, const moment& now);
+  std::uint32_t put_in(travelling_twin&& coming, const target& to, const moment& now);
+  /// Answers when what was moved here is as durable as it must be.
+  void answer_move(reply_function reply, frame content) {
+    answer(std::move(reply), std::move(content));
+  }
+
   const cell_counters& counters() const noexcept { return counters_; }
   cell_counters& counters() noexcept { return counters_; }
 
@@ -305,6 +347,8 @@ private:
     std::unique_ptr<behavior> what;
     // No other behaviour of this cell ever has this number.
     std::uint64_t instance;
+    // Pieces of long work that it waits for.
+    std::uint32_t works = 0;
   };
   struct tick_state {
     timing_wheel::timer timer;
@@ -433,6 +477,12 @@ private:
   // ---- hierarchy (cell_hierarchy.cpp) ----
   void run_control(const frame& message, const moment& now);
   std::uint32_t open_group(std::string_view parent, cell_id parent_cell, std::uint64_t create);
+  std::uint32_t make_group(std::string_view parent, std::uint64_t create);
+  void forget_below(std::uint32_t index);
+  void place(std::uint32_t index, const target& to);
+  void note_moved(std::uint32_t index, std::uint16_t from, const moment& now);
+  void enter_in_directory(std::uint32_t index);
+  bool go_after(const frame& message);
   void expect_twin(const hierarchy_group& group, const batch& of, const route& where);
   void answer_open(const frame& message);
   void write_opened(wire::Opened::Builder to, const twin_row& row) const;
@@ -443,7 +493,6 @@ private:
   void cascade_children(std::uint32_t group, const moment& now);
   void group_retire(wire::Control::Reader control, const moment& now);
   void retire_ended(std::uint32_t group);
-  void tell_moved(std::uint32_t index);
   void group_moved(std::uint32_t group, wire::Opened::Reader to);
   std::uint16_t depth_of(const twin_row& row) const;
   void drop_group_if_empty(std::uint32_t group, const moment& now);
@@ -459,6 +508,7 @@ private:
   void learn_rollups(type_id type);
   void write_rollups(wire::Opened::Builder to, const twin_row& row) const;
   void ask_rollups(std::uint32_t group, capnp::List<std::uint32_t>::Reader asked);
+  void ask_rollups(std::uint32_t group, std::vector<key_id> keys);
   void drop_rollup(hierarchy_group& g);
   void list_rollup(std::uint32_t group);
   const rollup_list* below(const twin_row& row) const;
@@ -472,6 +522,7 @@ private:
                              const value* after);
   void set_below(const twin_row& row, rollup_list fresh);
   void take_rollups(cell_id from, std::vector<rollup_delivery>&& deliveries);
+  void send_rollup_again(const std::string& parent);
   void send_rollup(std::uint32_t group, std::map<cell_id, std::vector<rollup_delivery>>& out,
                    std::vector<std::uint32_t>& later);
 
@@ -681,6 +732,21 @@ private:
   cell_counters counters_;
   histogram update_latency_;
   lane lane_;
+};
+
+/// A twin between two cells: all that belongs to it.
+struct travelling_twin {
+  twin_row row;
+  /// Of `row.slots`.
+  std::vector<key_id> keys{};
+  std::unique_ptr<behavior> behaves{};
+  /// Of its behaviour; 0: none.
+  std::int64_t tick_due_ns = 0;
+  std::int64_t tick_period_ns = 0;
+  bool never_started = false;
+  rollup_list below{};
+  /// That ask for it by its id.
+  std::vector<subscription_ptr> readers{};
 };
 
 } // namespace gemel

@@ -369,6 +369,7 @@ void cell::start_work(std::uint32_t index, behavior_effects::work_order&& order,
                && world_.works->submit([to = outlet_, finish, work = std::move(order.work)] {
                     to->post(finish(true, work_result(work)));
                   });
+  ++behaviors_.find(index)->second.works;
   if (begun)
     ++works_;
   else
@@ -387,6 +388,7 @@ void cell::finish_work(const finished_work& done, bool counted, const moment& no
       outlet_->post(later.run);
     return;
   }
+  --running->second.works;
   const cause_scope why{*this, done.cause};
   // A crash is its supervisor's, and nobody waits for an answer.
   static_cast<void>(behave(done.row, false, now, [&](behavior&, behavior_context& twin) {

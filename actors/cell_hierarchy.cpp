@@ -40,7 +40,7 @@ void cell::run_control(const frame& message, const moment& now) {
   };
   switch (control.which()) {
   case wire::Control::OPEN:
-    return answer_open(message);
+    return go_after(message) ? void() : answer_open(message);
   case wire::Control::OPENED:
     return group_opened(control, now);
   case wire::Control::CLOSE:
@@ -48,10 +48,14 @@ void cell::run_control(const frame& message, const moment& now) {
   case wire::Control::CLOSED:
     return finish_removal(control.getOperation(), read_error(control.getClosed()), now);
   case wire::Control::EMPTIED:
+    if (go_after(message))
+      return;
     if (auto row = parent_row(); row != twin_row::none)
       row_at(row).set(twin_row::has_group, false);
     return;
   case wire::Control::FAILED:
+    if (go_after(message))
+      return;
     if (auto row = parent_row();
         row != twin_row::none && row_at(row).lifecycle != lifecycle_state::faulted)
       crashed(row, exit_kind::crash, std::string{text_of(control.getFailed())}, now);
@@ -80,6 +84,13 @@ void cell::run_control(const frame& message, const moment& now) {
 /// Makes the group of `parent`, whose row is in `parent_cell`; `none` if the parent is known here
 /// to be missing.
 std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell, std::uint64_t create) {
+  auto group = make_group(parent, create);
+  send(parent_cell,
+       make_control(parent, self_, create, [](wire::Control::Builder c) { c.setOpen(); }));
+  return group;
+}
+
+std::uint32_t cell::make_group(std::string_view parent, std::uint64_t create) {
   auto made = std::make_unique<hierarchy_group>();
   made->parent = parent;
   made->opened_for = create;
@@ -93,9 +104,16 @@ std::uint32_t cell::open_group(std::string_view parent, cell_id parent_cell, std
     groups_[group] = std::move(made);
   }
   group_of_parent_.emplace(std::string{parent}, group);
-  send(parent_cell,
-       make_control(parent, self_, create, [](wire::Control::Builder c) { c.setOpen(); }));
   return group;
+}
+
+/// What is for a parent that moved to another cell meanwhile goes after it.
+bool cell::go_after(const frame& message) {
+  auto where = world_.directory.find(text_of(message.message().getControl().getParent()));
+  if (!where || where->cell == self_)
+    return false;
+  send(where->cell, message);
+  return true;
 }
 
 void cell::answer_open(const frame& message) {

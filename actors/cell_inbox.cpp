@@ -66,6 +66,12 @@ bool cell_inbox::rest() {
   return true;
 }
 
+void cell_inbox::sift(const std::function<bool(work&, bool control)>& keep) {
+  std::lock_guard guard{mutex_};
+  std::erase_if(control_, [&](work& item) { return !keep(item, true); });
+  std::erase_if(data_, [&](work& item) { return !keep(item, false); });
+}
+
 std::size_t cell_inbox::size() const {
   std::lock_guard guard{mutex_};
   return control_.size() + data_.size();

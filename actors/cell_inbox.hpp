@@ -100,6 +100,9 @@ public:
   /// False if something waits. Else the cell is idle, and the next push says `wake`.
   bool rest();
 
+  /// Takes out the waiting items that `keep` does not keep; oldest first.
+  void sift(const std::function<bool(work&, bool control)>& keep);
+
   /// Items waiting, for metrics.
   std::size_t size() const;
 

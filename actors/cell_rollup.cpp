@@ -50,10 +50,14 @@ void cell::write_rollups(wire::Opened::Builder to, const twin_row& row) const {
 
 /// The group is to roll up these from now on.
 void cell::ask_rollups(std::uint32_t group, capnp::List<std::uint32_t>::Reader asked) {
-  auto& g = *groups_[group];
   std::vector<key_id> keys;
   for (auto key : asked)
     keys.push_back(key_id{key});
+  ask_rollups(group, std::move(keys));
+}
+
+void cell::ask_rollups(std::uint32_t group, std::vector<key_id> keys) {
+  auto& g = *groups_[group];
   if (keys.empty()) {
     drop_rollup(g);
     return;
@@ -127,7 +131,20 @@ void cell::take_rollups(cell_id from, std::vector<rollup_delivery>&& deliveries)
     if (at && at->cell == self_ && holds(at->row, one.parent)
         && group_cell(one.parent, row_at(at->row)) == from)
       set_below(row_at(at->row), std::move(one.below));
+    else if (at && at->cell != self_)
+      // The parent moved to another cell meanwhile: what is known by now goes there.
+      world_.run_in(from, [parent = std::move(one.parent)](cell& c, const moment&) {
+        c.send_rollup_again(parent);
+      });
   }
+}
+
+void cell::send_rollup_again(const std::string& parent) {
+  auto group = group_of_parent_.find(parent);
+  if (group != group_of_parent_.end() && groups_[group->second]->rollup != nullptr)
+    list_rollup(group->second);
+  else
+    ended_rollups_.push_back(parent);
 }
 
 /// Sends what is new in this cell's groups to their parents' cells: one message to each, and no

@@ -181,7 +181,8 @@ bool cell_runner::turn() {
   static_cast<void>(contain([&] { fired = cell_.run_timers(now_); }));
   run_resumed();
   auto begin = done_;
-  for (std::size_t entries = 0; done_ < taken_.size() && entries < turn_entries_max_;) {
+  for (std::size_t entries = 0;
+       !arrived_ && done_ < taken_.size() && entries < turn_entries_max_;) {
     fetch_ahead();
     // Counted before it is run: one that throws is not run again.
     auto& item = taken_[done_++];
@@ -191,11 +192,37 @@ bool cell_runner::turn() {
   end_turn();
   static_cast<void>(contain([&] { cell_.send_rollups(); }));
   tell_due();
+  if (arrived_) [[unlikely]] {
+    busy_since_ns_ = now_.steady_ns;
+    // Another thread may run the cell as soon as this is called.
+    auto arrived = std::exchange(arrived_, nullptr);
+    arrived();
+    return false;
+  }
   // Timers that are left need no push to go on.
   bool more = !fired || done_ < taken_.size() || !inbox_.rest();
   drain_.done(done_ - begin, std::chrono::nanoseconds{now_.steady_ns - since});
   busy_since_ns_ = more ? now_.steady_ns : 0;
   return more;
+}
+
+void cell_runner::pause(std::function<void()> arrived, bool behind_queue) {
+  work stop = cell_job{
+      [this, arrived = std::move(arrived)](cell&, const moment&) { arrived_ = arrived; }, {}};
+  if (behind_queue)
+    push_ordered(std::move(stop));
+  else
+    push_control(std::move(stop));
+}
+
+void cell_runner::sift(const std::function<bool(work&, bool control)>& keep) {
+  std::vector<work> kept;
+  for (; done_ < taken_.size(); ++done_)
+    if (keep(taken_[done_], false))
+      kept.push_back(std::move(taken_[done_]));
+  taken_.swap(kept);
+  done_ = 0;
+  inbox_.sift(keep);
 }
 
 } // namespace gemel

@@ -57,6 +57,18 @@ public:
   /// Entries of batches and the like done so far; only for the thread whose turn it is.
   std::uint64_t handled() const noexcept { return handled_; }
 
+  /// After the item of work under way, and what ends its turn, the cell stands still and `arrived`
+  /// is called on its thread; until `resume` nothing touches it but who stopped it.
+  /// @param behind_queue only when all is done that waits by now.
+  void pause(std::function<void()> arrived, bool behind_queue);
+  void resume() { schedule_(); }
+
+  /// While it stands still: shows every waiting item to `keep`, oldest first; those that it does
+  /// not keep are gone.
+  void sift(const std::function<bool(work&, bool control)>& keep);
+
+  moment time() const noexcept { return clock_.now(); }
+
   /// Items waiting.
   std::size_t backlog() const { return inbox_.size(); }
 
@@ -105,6 +117,8 @@ private:
   std::vector<work> taken_;
   std::size_t done_ = 0;
   std::vector<work> control_;
+  // Who wants it to stand still; empty: nobody.
+  std::function<void()> arrived_;
 };
 
 } // namespace gemel

@@ -41,6 +41,9 @@ public:
   /// Takes all of them.
   std::vector<entry> take_all();
 
+  /// Whether the behaviour owes an answer.
+  bool owes(std::uint64_t instance) const { return of_instance_.contains(instance); }
+
   std::size_t size() const noexcept { return waiting_.size(); }
 
 private:

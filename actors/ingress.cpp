@@ -39,6 +39,7 @@ ingress::ingress(options limits, directory& twins, const clock_port& clock,
                  std::vector<cell_runner*> cells)
     : limits_{std::move(limits)}, twins_{twins}, clock_{clock}, cells_{std::move(cells)} {
   GEMEL_CHECK(cells_.size() == limits_.cells);
+  mover_ = std::make_shared<twin_mover>(twins_, gate_, cells_);
   // Numbers of the node's former life must not mean anything in this one, since programs resume by
   // them. Seconds above 20 bits stay exact in a double.
   constexpr int bits = 20;
@@ -99,6 +100,7 @@ void ingress::push_grouped(const batch_ptr& of, std::vector<target>& targets) {
 
 void ingress::update(const frame& request, batch::done_function done,
                      std::atomic<std::uint64_t>* under_way) {
+  auto inside = gate_.enter();
   auto asked = request.message().getUpdate();
   auto updates = asked.getUpdates();
   if (asked.getAtomic() && updates.size() <= limits::batch_entries_max) [[unlikely]]
@@ -173,6 +175,7 @@ result<ingress::placed> ingress::place(wire::Create::Reader made, std::string_vi
 }
 
 void ingress::create(const frame& request, batch::done_function done) {
+  auto inside = gate_.enter();
   auto creates = request.message().getCreate().getCreates();
   if (creates.size() > limits_.batch_entries_max) {
     if (done)
@@ -221,6 +224,7 @@ void ingress::create(const frame& request, batch::done_function done) {
 
 void ingress::by_ids(const frame& request, capnp::List<capnp::Text>::Reader ids,
                      batch::done_function done) {
+  auto inside = gate_.enter();
   batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done)}};
   if (ids.size() > limits_.batch_entries_max) {
     of->fail(0, too_many(ids.size(), limits_.batch_entries_max));
@@ -265,9 +269,11 @@ void ingress::submit(const frame& request, reply_function reply) {
   case wire::Message::EMIT:
     return emit(request, with_outcome());
   case wire::Message::GET:
-    return get(request, reply);
+    return scan([this, request, reply] { get(request, reply); }, reply);
   case wire::Message::QUERY:
-    return query(request, reply);
+    return scan([this, request, reply] { query(request, reply); }, reply);
+  case wire::Message::MOVE:
+    return mover_->move(request, std::move(reply));
   case wire::Message::TYPES:
     return types(reply);
   case wire::Message::STATS:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/cell_runner.hpp"
+#include "actors/twin_mover.hpp"
 #include "registry/query.hpp"
 
 #include <atomic>
@@ -93,6 +94,9 @@ public:
 
   std::size_t subscriptions() const;
 
+  /// Passed between looking up where a twin is and pushing to its cell.
+  routing_gate& gate() noexcept { return gate_; }
+
 private:
   struct target {
     std::uint16_t cell;
@@ -126,6 +130,9 @@ private:
                        const std::unordered_map<std::string_view, placed>& in_batch,
                        std::uint16_t& parent_cell) const;
   std::string new_id();
+  /// Runs what goes through all cells now, or, if twins are being moved, after that.
+  /// @param always is never refused.
+  void scan(std::function<void()> ask, const reply_function& reply, bool always = false);
   struct named_twin {
     std::string asked; // as the answer calls it
     std::string id;
@@ -143,6 +150,8 @@ private:
   void service(const frame& request, reply_function reply) const;
   void stats(const reply_function& reply);
   result<subscription::options> subscription_options(subscription_request&& asked) const;
+  void subscribe_now(subscription::options& wanted, const subscriber_end& to,
+                     const reply_function& reply);
   void resume(const subscription_request& asked, subscriber_end to, const reply_function& reply);
   void end_all(std::vector<std::uint64_t> numbers);
   error overloaded(std::string why) const;
@@ -164,6 +173,8 @@ private:
   directory& twins_;
   const clock_port& clock_;
   std::vector<cell_runner*> cells_;
+  routing_gate gate_;
+  std::shared_ptr<twin_mover> mover_;
   std::atomic<std::uint64_t> ids_made_{0};
   std::atomic<std::uint64_t> creates_{0};
   std::atomic<std::uint64_t> sends_dropped_{0};

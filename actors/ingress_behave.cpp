@@ -5,6 +5,7 @@
 namespace gemel {
 
 void ingress::command(const frame& request, const reply_function& reply) {
+  auto inside = gate_.enter();
   auto id = text_of(request.message().getCommand().getId());
   auto where = twins_.find(id);
   if (!where)
@@ -15,6 +16,7 @@ void ingress::command(const frame& request, const reply_function& reply) {
 }
 
 void ingress::emit(const frame& request, batch::done_function done) {
+  auto inside = gate_.enter();
   auto events = request.message().getEmit().getEvents();
   batch_ptr of{new batch{request, clock_.now().steady_ns, std::move(done)}};
   if (events.size() > limits::batch_entries_max) {

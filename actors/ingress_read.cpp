@@ -13,8 +13,9 @@ namespace {
 class gathering {
 public:
   gathering(std::function<void(cell&, std::size_t)> job, reply_function reply,
-            std::function<void()> done, std::size_t cells)
-      : job_{std::move(job)}, reply_{std::move(reply)}, done_{std::move(done)}, open_{cells} {}
+            std::function<void()> done, std::size_t cells, std::shared_ptr<twin_mover> mover)
+      : job_{std::move(job)}, reply_{std::move(reply)}, done_{std::move(done)}, open_{cells},
+        pass_{std::move(mover)} {}
 
   void run(cell& c, std::size_t index) {
     job_(c, index);
@@ -49,6 +50,7 @@ private:
   reply_function reply_;
   std::function<void()> done_;
   std::atomic<std::size_t> open_;
+  twin_mover::scan_pass pass_;
   std::atomic<bool> failed_{false};
   // Of the first that failed.
   error why_;
@@ -58,7 +60,8 @@ private:
 
 void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
                            std::function<void()> done) {
-  auto shared = std::make_shared<gathering>(std::move(job), reply, std::move(done), cells_.size());
+  auto shared =
+      std::make_shared<gathering>(std::move(job), reply, std::move(done), cells_.size(), mover_);
   for (std::size_t i = 0; i < cells_.size(); ++i)
     cells_[i]->push_ordered(cell_job{[shared, i](cell& c, const moment&) { shared->run(c, i); },
                                      [shared](const error& why) { shared->fail(why); }});
@@ -79,13 +82,27 @@ void ingress::gather(std::function<void(cell&, std::size_t)> job, const reply_fu
 }
 
 std::shared_ptr<void> ingress::take_seat(const reply_function& reply) {
-  auto stand_up = [this](void*) { gatherings_.fetch_sub(1, std::memory_order_relaxed); };
+  auto stand_up = [this, pass = std::make_shared<twin_mover::scan_pass>(mover_)](void*) {
+    gatherings_.fetch_sub(1, std::memory_order_relaxed);
+  };
   std::shared_ptr<void> seat{this, stand_up};
   if (gatherings_.fetch_add(1, std::memory_order_relaxed) < limits_.gatherings_max)
     return seat;
   if (reply)
     reply(make_error_reply(overloaded("too many requests are under way")));
   return nullptr;
+}
+
+void ingress::scan(std::function<void()> ask, const reply_function& reply, bool always) {
+  switch (mover_->enter_scan(ask, always)) {
+  case twin_mover::scan_entry::entered:
+    ask();
+    return mover_->leave_scan();
+  case twin_mover::scan_entry::held:
+    return;
+  case twin_mover::scan_entry::refused:
+    return reply(make_error_reply(overloaded("too much waits for twins that are being moved")));
+  }
 }
 
 /// Who has the alias now; nobody: an empty id.

@@ -52,7 +52,13 @@ void ingress::subscribe(const frame& request, subscriber_end to, const reply_fun
   auto wanted = subscription_options(std::move(asked));
   if (!wanted)
     return reply(make_error_reply(wanted.error()));
-  const auto& ids = wanted->asked.ids;
+  auto shared = std::make_shared<subscription::options>(std::move(*wanted));
+  scan([this, shared, to = std::move(to), reply] { subscribe_now(*shared, to, reply); }, reply);
+}
+
+void ingress::subscribe_now(subscription::options& wanted, const subscriber_end& to,
+                            const reply_function& reply) {
+  const auto& ids = wanted.asked.ids;
   auto rows = std::make_shared<std::vector<std::vector<cell::watched_row>>>(cells_.size());
   for (std::uint32_t i = 0; i < ids.size(); ++i) {
     auto at = twins_.find(ids[i]);
@@ -65,8 +71,8 @@ void ingress::subscribe(const frame& request, subscriber_end to, const reply_fun
     std::lock_guard guard{mutex_};
     if (subscriptions_.size() >= limits_.subscriptions_max)
       return reply(make_error_reply({errc::limit_reached, "limits.subscriptions_max"}));
-    wanted->number = ++last_subscription_;
-    made = std::make_shared<subscription>(std::move(*wanted), std::move(to));
+    wanted.number = ++last_subscription_;
+    made = std::make_shared<subscription>(std::move(wanted), to);
     subscriptions_.emplace(made->number(), made);
   }
   auto refused = [this, number = made->number(), reply](frame why) {
@@ -97,15 +103,18 @@ void ingress::resume(const subscription_request& asked, subscriber_end to,
 }
 
 void ingress::unsubscribe(std::uint64_t number, const reply_function& reply) {
-  gather([number](cell& c, std::size_t) { c.unsubscribe(number); }, reply,
-         [this, number, reply] {
-           {
-             std::lock_guard guard{mutex_};
-             subscriptions_.erase(number);
-           }
-           if (reply)
-             reply(make_done_reply());
-         });
+  auto done = [this, number, reply] {
+    {
+      std::lock_guard guard{mutex_};
+      subscriptions_.erase(number);
+    }
+    if (reply)
+      reply(make_done_reply());
+  };
+  auto ask = [this, number, reply, done] {
+    gather([number](cell& c, std::size_t) { c.unsubscribe(number); }, reply, done);
+  };
+  scan(ask, reply, true);
 }
 
 /// One job for all of them, however many, so that it need not be refused.
@@ -117,12 +126,15 @@ void ingress::end_all(std::vector<std::uint64_t> numbers) {
     for (auto number : numbers)
       subscriptions_.erase(number);
   }
-  in_each_cell(
-      [numbers = std::move(numbers)](cell& c, std::size_t) {
-        for (auto number : numbers)
-          c.unsubscribe(number);
-      },
-      {}, [] {});
+  auto ask = [this, numbers = std::move(numbers)] {
+    in_each_cell(
+        [numbers](cell& c, std::size_t) {
+          for (auto number : numbers)
+            c.unsubscribe(number);
+        },
+        {}, [] {});
+  };
+  scan(ask, {}, true);
 }
 
 void ingress::detach(const std::vector<std::uint64_t>& numbers, std::uint64_t owner) {

@@ -464,4 +464,24 @@ void lane::forget_row(std::uint32_t index) {
   row_readers_.erase(watchers);
 }
 
+std::vector<subscription_ptr> lane::give_row_away(std::uint32_t index) {
+  std::vector<subscription_ptr> made;
+  if (auto watchers = row_readers_.find(index); watchers != row_readers_.end())
+    for (auto* r : watchers->second)
+      made.push_back(r->asked);
+  forget_row(index);
+  // What comes of it in the other cell is later.
+  flush();
+  return made;
+}
+
+void lane::take_row(std::uint32_t index, const std::vector<subscription_ptr>& asked) {
+  for (const auto& each : asked) {
+    if (auto known = readers_.find(each->number()); known != readers_.end())
+      list_reader(*known->second, {index});
+    else
+      subscribe(each, {index});
+  }
+}
+
 } // namespace gemel

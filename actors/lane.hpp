@@ -118,6 +118,11 @@ public:
   /// The twin of the row is gone, all its events noted.
   void forget_row(std::uint32_t index);
 
+  /// The same of a twin that goes on in another cell. @returns who asked for it by its id.
+  std::vector<subscription_ptr> give_row_away(std::uint32_t index);
+  /// The other cell's side.
+  void take_row(std::uint32_t index, const std::vector<subscription_ptr>& asked);
+
   /// A group of children is at another place in the tree, or gone.
   void forget_group(std::uint32_t group) { subtree_readers_of_.erase(group); }
 

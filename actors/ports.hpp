@@ -37,6 +37,10 @@ public:
   /// A live actor whose messages go to `row` of `cell`. Owned by the caller until `end`.
   virtual twin_address* make(cell_id cell, std::uint32_t row) = 0;
 
+  /// Messages to the actor go to another place from now on. While it moves nobody is between
+  /// finding its place and pushing to it.
+  virtual void move(twin_address*, cell_id, std::uint32_t) {}
+
   /// Ends the actor: its monitors and links hear of it, later messages bounce.
   virtual void end(twin_address* address) noexcept = 0;
 };

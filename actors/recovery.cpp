@@ -196,7 +196,7 @@ result<void> recovery::take_window() {
     if (auto done = apply(from, i); !done)
       return done;
     for (const auto& event : events)
-      if (auto taken = take_event(window_[i].at, event); !taken)
+      if (auto taken = take_event(window_[i].at, event, false); !taken)
         return at_record(window_[i].at, taken.error());
     from = i + 1;
   }
@@ -238,7 +238,7 @@ result<void> recovery::apply(std::size_t cell, std::size_t from, std::size_t to)
         continue;
       if (window_[i].stream == log_stream::commits)
         take_commit(window_[i].at, event);
-      else if (auto taken = take_event(window_[i].at, event); !taken)
+      else if (auto taken = take_event(window_[i].at, event, true); !taken)
         return at_record(window_[i].at, taken.error());
     }
   return {};
@@ -248,7 +248,8 @@ void recovery::note_need(std::uint16_t shard, log_position from) {
   needed_[shard] = std::min(needed_[shard], from);
 }
 
-result<void> recovery::take_event(log_position at, const stored_event& event) {
+/// @param others_run nobody else's rows may be looked at.
+result<void> recovery::take_event(log_position at, const stored_event& event, bool others_run) {
   auto& mine = work_[number_of(event.shard)];
   if (!mine.commits.empty()) {
     auto known = mine.commits.find(std::string{event.id});
@@ -261,7 +262,7 @@ result<void> recovery::take_event(log_position at, const stored_event& event) {
     note_need(shard, at);
   auto where = twins_.find(event.id);
   if (event.kind == event_kind::created)
-    return create(at, event);
+    return create(at, event, others_run);
   // What came to another cell is known from there, with all that was before.
   if (where && event.kind != event_kind::moved && event.kind != event_kind::created
       && static_cast<std::size_t>(where->cell) != number_of(event.shard))
@@ -284,13 +285,14 @@ result<void> recovery::take_event(log_position at, const stored_event& event) {
   return {};
 }
 
-result<void> recovery::create(log_position at, const stored_event& event) {
+/// Of a new twin, or of one that came from another shard, of which `moved` stands behind it.
+result<void> recovery::create(log_position at, const stored_event& event, bool others_run) {
   if (at <= basis(static_cast<std::uint16_t>(event.shard)))
     return {};
   if (auto known = twins_.find(event.id)) {
     // It went to another cell later, whose snapshot has it.
-    if (static_cast<std::size_t>(known->cell) != number_of(event.shard)
-        || at <= basis(row_at(*known).shard))
+    bool elsewhere = static_cast<std::size_t>(known->cell) != number_of(event.shard);
+    if ((elsewhere && others_run) || at <= basis(row_at(*known).shard))
       return {};
     this->at(*known).discard(known->row);
   }

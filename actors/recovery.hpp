@@ -90,8 +90,8 @@ private:
   result<void> in_each_cell(const std::function<result<void>(std::size_t cell)>& work);
   result<void> take_twin(shard_id shard, std::string_view id, std::string_view packed,
                          bool others_run);
-  result<void> take_event(log_position at, const stored_event& event);
-  result<void> create(log_position at, const stored_event& event);
+  result<void> take_event(log_position at, const stored_event& event, bool others_run);
+  result<void> create(log_position at, const stored_event& event, bool others_run);
   result<void> move(location where, log_position at, const stored_event& event);
   void update(location where, const stored_event& event);
   void take_commit(log_position at, const stored_event& event);

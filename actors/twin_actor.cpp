@@ -65,7 +65,9 @@ void twin_actor::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
     return take_frame(*what, content.get_as<frame>(0));
   if (content.match_elements<caf::exit_msg>()) {
     const auto& reason = content.get_as<caf::exit_msg>(0).reason;
-    cell_.push_control(exit_signal{row_, !reason, self()});
+    auto pass = shared_.gate != nullptr ? shared_.gate->enter() : routing_gate::pass{nullptr};
+    auto place = place_.load(std::memory_order_relaxed);
+    runner(place).push_control(exit_signal{static_cast<std::uint32_t>(place), !reason, self()});
     return;
   }
   if (what->sender != nullptr && what->mid.is_request())
@@ -79,12 +81,15 @@ void twin_actor::take_frame(caf::mailbox_element& what, const frame& message) {
     reply = [to = what.sender, from = caf::strong_actor_ptr{ctrl()}, mid = what.mid](frame answer) {
       send_answer(to, from, mid, std::move(answer));
     };
-  if (row_ == twin_row::none) {
+  auto pass = shared_.gate != nullptr ? shared_.gate->enter() : routing_gate::pass{nullptr};
+  auto place = place_.load(std::memory_order_relaxed);
+  auto row = static_cast<std::uint32_t>(place);
+  if (row == twin_row::none) {
     if (reply)
       reply(make_error_reply({errc::unsupported, "a hierarchy actor takes no frames"}));
     return;
   }
-  if (cell_.push_data(addressed_message{row_, message, reply, self()}))
+  if (runner(place).push_data(addressed_message{row, message, reply, self()}))
     return;
   if (reply)
     reply(make_error_reply({errc::overloaded, "the cell's queue is full"}));
@@ -169,9 +174,13 @@ twin_address* twin_actor_addresses::make(cell_id cell, std::uint32_t row) {
   caf::actor_config config;
   auto& system = shared_.system;
   auto made = caf::make_actor<twin_actor, caf::strong_actor_ptr>(
-      system.next_actor_id(), system.node(), &system, config, shared_,
-      *shared_.cells[static_cast<std::size_t>(cell)], row);
+      system.next_actor_id(), system.node(), &system, config, shared_, cell, row);
   return reinterpret_cast<twin_address*>(made.release());
+}
+
+void twin_actor_addresses::move(twin_address* address, cell_id cell, std::uint32_t row) {
+  caf::strong_actor_ptr held{block_of(address)};
+  static_cast<twin_actor*>(held->get())->place(cell, row);
 }
 
 void twin_actor_addresses::end(twin_address* address) noexcept {

@@ -2,6 +2,7 @@
 
 #include "actors/caf.hpp"
 #include "actors/cell_runner.hpp"
+#include "actors/routing_gate.hpp"
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -38,6 +39,8 @@ struct twin_actor_context {
   watch_table watchers;
   /// Messages to twins' own addresses that nobody waited for and no queue had room for.
   std::atomic<std::uint64_t> dropped{0};
+  /// Passed by every message; null: no twin ever moves to another cell.
+  routing_gate* gate = nullptr;
 };
 
 /// The CAF actor behind one twin or hierarchy actor: an address any actor can send to, monitor or
@@ -45,9 +48,8 @@ struct twin_actor_context {
 /// turn it is run in. Understands frames (`update`, `get`) and exit messages.
 class twin_actor final : public caf::abstract_actor {
 public:
-  twin_actor(caf::actor_config& config, twin_actor_context& shared, cell_runner& cell,
-             std::uint32_t row)
-      : abstract_actor{config}, shared_{shared}, cell_{cell}, row_{row} {}
+  twin_actor(caf::actor_config& config, twin_actor_context& shared, cell_id cell, std::uint32_t row)
+      : abstract_actor{config}, shared_{shared}, place_{packed(cell, row)} {}
 
   using abstract_actor::enqueue;
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;
@@ -58,17 +60,26 @@ public:
   bool add_backlink(abstract_actor* other) override;
   bool remove_backlink(abstract_actor* other) override;
 
+  /// Its messages go to this row from now on.
+  void place(cell_id cell, std::uint32_t row) noexcept {
+    place_.store(packed(cell, row), std::memory_order_relaxed);
+  }
+
   /// Ends it: watchers hear of it, later messages bounce.
   void end();
 
 private:
   bool ended() const { return getf(is_terminated_flag); }
   const twin_address* self() const { return reinterpret_cast<const twin_address*>(ctrl()); }
+  static std::uint64_t packed(cell_id cell, std::uint32_t row) noexcept {
+    return static_cast<std::uint64_t>(cell) << 32 | row;
+  }
+  cell_runner& runner(std::uint64_t place) const { return *shared_.cells[place >> 32]; }
   void take_frame(caf::mailbox_element& what, const frame& message);
 
   twin_actor_context& shared_;
-  cell_runner& cell_;
-  std::uint32_t row_;
+  // The cell's index above the row's.
+  std::atomic<std::uint64_t> place_;
 };
 
 /// Makes twin actors for the cells of a node.
@@ -77,6 +88,7 @@ public:
   explicit twin_actor_addresses(twin_actor_context& shared) : shared_{shared} {}
 
   twin_address* make(cell_id cell, std::uint32_t row) override;
+  void move(twin_address* address, cell_id cell, std::uint32_t row) override;
   void end(twin_address* address) noexcept override;
 
 private:

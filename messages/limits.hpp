@@ -63,6 +63,12 @@ inline constexpr std::size_t expression_bytes_max = 16'384;
 inline constexpr std::size_t expression_depth_max = 100;
 /// Queries, gets and the like under way in one node at once; each holds its answer in memory.
 inline constexpr std::size_t gatherings_max = 1'024;
+/// Requests to move twins to other parents that wait in one node.
+inline constexpr std::size_t moves_max = 1'024;
+/// Twins that are moved while the cells stand still once.
+inline constexpr std::size_t moves_at_once = 1'024;
+/// How often a move is tried that finds its twins busy.
+inline constexpr std::uint32_t move_attempts_max = 16;
 /// Expressions that one query groups by, and aggregates that it asks for, each.
 inline constexpr std::size_t group_columns_max = 16;
 /// Groups of one query's answer, which is one frame.

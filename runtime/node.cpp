@@ -234,6 +234,7 @@ result<void> node::parts::start_cells() {
   doors_options.models = &models;
   doors_options.aliases = &aliases;
   in = std::make_unique<ingress>(doors_options, directory, clock, cells);
+  twins.gate = &in->gate();
   in->on_stats([this](stats_record& stats) { add_stats(stats); });
   doors = std::make_unique<door_context>(*in);
   doors->sessions_max = options.config.limits.sessions_max;

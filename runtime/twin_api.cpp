@@ -167,6 +167,11 @@ result<void> twin_api::move(std::string_view id, lifecycle_trigger trigger) {
       expect_outcome(ask(make_lifecycle(std::span{&text, 1}, static_cast<std::uint8_t>(trigger)))));
 }
 
+result<void> twin_api::move(std::string_view id, std::string_view parent) {
+  std::string text{id};
+  return nothing(expect_outcome(ask(make_move(std::span{&text, 1}, parent))));
+}
+
 result<void> twin_api::retire(std::string_view id, child_policy children) {
   std::string one{id};
   auto trigger = static_cast<std::uint8_t>(lifecycle_trigger::retire);

@@ -93,6 +93,12 @@ public:
   /// `retire` errc::has_children too.
   result<void> move(std::string_view id, lifecycle_trigger trigger);
 
+  /// Gives a twin another parent, with all below it; empty: it becomes a root. No reader sees it
+  /// twice or not at all, and what waits for it goes along. @returns errc::hierarchy_cycle,
+  /// limit_reached, illegal_state, twin_not_found; twin_busy: try again; unsupported: it has
+  /// children, and the new place would be by another placement key.
+  result<void> move(std::string_view id, std::string_view parent);
+
   /// Takes a twin out of use for good; with `cascade` all below it too, with `orphan` its children
   /// become roots first. @returns errc::has_children, illegal_state, twin_not_found.
   result<void> retire(std::string_view id, child_policy children = child_policy::refuse);

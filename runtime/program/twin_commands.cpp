@@ -207,12 +207,12 @@ void add_delete_command(CLI::App& twin, program_context& context) {
   });
 }
 
-struct move_arguments {
+struct lifecycle_arguments {
   std::string id;
   std::string move;
 };
 
-int run_move(const program_context& context, const move_arguments& asked) {
+int run_lifecycle(const program_context& context, const lifecycle_arguments& asked) {
   auto trigger = lifecycle_trigger_from_string(asked.move);
   if (!trigger)
     return refuse(context, trigger.error());
@@ -220,9 +220,9 @@ int run_move(const program_context& context, const move_arguments& asked) {
                      [&](client& link, const std::string& id) { return link.move(id, *trigger); });
 }
 
-void add_move_command(CLI::App& twin, program_context& context) {
-  auto asked = std::make_shared<move_arguments>();
-  auto* command = twin.add_subcommand("move", "Move a twin along its lifecycle");
+void add_lifecycle_command(CLI::App& twin, program_context& context) {
+  auto asked = std::make_shared<lifecycle_arguments>();
+  auto* command = twin.add_subcommand("lifecycle", "Move a twin along its lifecycle");
   command->add_option("ID", asked->id, "The twin's id")->required()->type_name("");
   command->add_option("MOVE", asked->move, "What to do with it")
       ->required()
@@ -230,8 +230,38 @@ void add_move_command(CLI::App& twin, program_context& context) {
       ->type_name("activate|suspend|resume|retire|repair");
   add_link_options(*command, context);
   command->footer("Examples:\n"
-                  "  gemel twin move press-7 suspend\n"
-                  "  gemel twin move press-7 repair");
+                  "  gemel twin lifecycle press-7 suspend\n"
+                  "  gemel twin lifecycle press-7 repair");
+  command->callback([&context, asked] {
+    context.action = [&context, asked] { return run_lifecycle(context, *asked); };
+  });
+}
+
+struct move_arguments {
+  std::vector<std::string> ids;
+  std::string parent;
+  bool root = false;
+};
+
+int run_move(const program_context& context, const move_arguments& asked) {
+  if (asked.parent.empty() != asked.root)
+    return refuse(context, {errc::bad_value, "one of --to PARENT and --root is needed"});
+  return for_each_id(context, asked.ids, "moved", [&](client& link, const std::string& id) {
+    return link.move(id, std::string_view{asked.parent});
+  });
+}
+
+void add_move_command(CLI::App& twin, program_context& context) {
+  auto asked = std::make_shared<move_arguments>();
+  auto* command = twin.add_subcommand("move", "Give twins another parent, with all below them");
+  command->add_option("ID", asked->ids, "Ids")->required()->type_name("");
+  auto* to = command->add_option("--to", asked->parent, "Their new parent")->type_name("PARENT");
+  command->add_flag("--root", asked->root, "They become roots")->excludes(to);
+  add_link_options(*command, context);
+  command->footer("A twin never comes below itself. What waits for it goes along.\n"
+                  "Examples:\n"
+                  "  gemel twin move press-7 --to hall-4\n"
+                  "  gemel twin move line-1 --root");
   command->callback([&context, asked] {
     context.action = [&context, asked] { return run_move(context, *asked); };
   });
@@ -245,6 +275,7 @@ void add_twin_commands(CLI::App& twin, program_context& context) {
   add_update_command(twin, context);
   add_delete_command(twin, context);
   add_move_command(twin, context);
+  add_lifecycle_command(twin, context);
   add_behave_commands(twin, context);
 }
 

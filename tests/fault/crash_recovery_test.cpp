@@ -105,7 +105,7 @@ twin_update an_update(simulated_node& node) {
 }
 
 void do_something(simulated_node& node) {
-  auto what = node.below(20);
+  auto what = node.below(22);
   auto some = [&] { return std::vector<std::string>{id_of(node.below(40))}; };
   if (what < 6) {
     std::vector<new_twin> twins;
@@ -127,6 +127,9 @@ void do_something(simulated_node& node) {
   } else if (what < 18) {
     auto policy = static_cast<child_policy>(node.below(3));
     node.send_remove(some(), policy);
+  } else if (what < 20) {
+    auto parent = node.below(4) == 0 ? std::string{} : id_of(node.below(40));
+    node.submit(make_move(some(), parent));
   } else {
     constexpr lifecycle_trigger triggers[] = {lifecycle_trigger::suspend, lifecycle_trigger::resume,
                                               lifecycle_trigger::retire};

@@ -255,16 +255,35 @@ TEST_CASE("of many ids the good ones are answered", "[integration][runtime][prog
 TEST_CASE("twins move along their lifecycle", "[integration][runtime][program]") {
   running_node node;
   node.add_factory();
-  CHECK(node.tell({"twin", "move", "press-1", "suspend"}) == "moved press-1\n");
+  CHECK(node.tell({"twin", "lifecycle", "press-1", "suspend"}) == "moved press-1\n");
   auto refused = node.ask({"twin", "update", "press-1", "temperature=1"});
   CHECK(refused.exit_code == 1);
   CHECK(has(refused.err, "gemel: illegal_state: "));
   CHECK(has(node.tell({"twin", "tree"}), "press-1 (machine) [suspended]"));
-  node.tell({"twin", "move", "press-1", "resume"});
+  node.tell({"twin", "lifecycle", "press-1", "resume"});
   node.tell({"twin", "update", "press-1", "temperature=1"});
-  auto wrong = node.ask({"twin", "move", "press-1", "resum"});
+  auto wrong = node.ask({"twin", "lifecycle", "press-1", "resum"});
   CHECK(wrong.exit_code == 2);
   CHECK(has(wrong.err, "resume"));
+}
+
+TEST_CASE("twins move to other parents", "[integration][runtime][program]") {
+  running_node node;
+  node.add_factory();
+  node.tell({"twin", "create", "--id", "hall-9", "--type", "hall"});
+  CHECK(node.tell({"twin", "move", "press-1", "--to", "hall-9"}) == "moved press-1\n");
+  CHECK(has(node.tell({"twin", "get", "press-1"}), "path           /hall-9/press-1\n"));
+  auto cycle = node.ask({"twin", "move", "hall-9", "--to", "press-1"});
+  CHECK(cycle.exit_code == 1);
+  CHECK(has(cycle.err, "gemel: hierarchy_cycle: press-1 is hall-9 or lies below it"));
+  auto nowhere = node.ask({"twin", "move", "press-1", "--to", "nowhere"});
+  CHECK(nowhere.exit_code == 1);
+  CHECK(has(nowhere.err, "gemel: twin_not_found: parent nowhere"));
+  auto open = node.ask({"twin", "move", "press-1"});
+  CHECK(open.exit_code == 2);
+  CHECK(has(open.err, "--to PARENT and --root"));
+  CHECK(node.tell({"twin", "move", "press-1", "--root"}) == "moved press-1\n");
+  CHECK(has(node.tell({"twin", "get", "/press-1"}), "parent         -\n"));
 }
 
 TEST_CASE("lists and queries come as tables, JSON and counts", "[integration][runtime][program]") {
@@ -588,9 +607,9 @@ TEST_CASE("every command has help with examples", "[integration][runtime][progra
   for (const words& command :
        {words{"node"}, words{"check"}, words{"twin", "create"}, words{"twin", "get"},
         words{"twin", "update"}, words{"twin", "delete"}, words{"twin", "move"},
-        words{"twin", "command"}, words{"twin", "emit"}, words{"twin", "retire"},
-        words{"twin", "list"}, words{"twin", "tree"}, words{"twin", "watch"}, words{"query"},
-        words{"stats"}, words{"completion"}, words{}}) {
+        words{"twin", "lifecycle"}, words{"twin", "command"}, words{"twin", "emit"},
+        words{"twin", "retire"}, words{"twin", "list"}, words{"twin", "tree"},
+        words{"twin", "watch"}, words{"query"}, words{"stats"}, words{"completion"}, words{}}) {
     auto asked = command;
     asked.emplace_back("--help");
     auto what = run_program(asked);
@@ -638,7 +657,7 @@ TEST_CASE("bash completes commands, options and choices", "[integration][runtime
   CHECK(complete("gemel twin cre") == "create\n");
   CHECK(complete("gemel twin --node x l") == "list\n");
   CHECK(complete("gemel twin delete m1 --children c") == "cascade\n");
-  CHECK(complete("gemel twin move m1 re") == "resume retire repair\n");
+  CHECK(complete("gemel twin lifecycle m1 re") == "resume retire repair\n");
   CHECK(complete("gemel completion f") == "fish\n");
   CHECK(has(complete("gemel query --"), "--order-by"));
   CHECK(complete("gemel twin create --type ''") == "\n");
