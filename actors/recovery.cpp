@@ -67,11 +67,11 @@ std::vector<std::function<void(cell&, const moment&)>> recovery::first_jobs() {
   return jobs;
 }
 
-/// Does `work` for each cell, and returns the first error.
-result<void> recovery::in_each_cell(const std::function<result<void>(std::size_t cell)>& work) {
+/// Does `what` for each cell, and returns the first error.
+result<void> recovery::in_each_cell(const std::function<result<void>(std::size_t cell)>& what) {
   std::vector<std::function<void()>> jobs;
   for (std::size_t i = 0; i < cells_.size(); ++i)
-    jobs.emplace_back([this, i, &work] { work_[i].done = work(i); });
+    jobs.emplace_back([this, i, &what] { work_[i].done = what(i); });
   if (run_all_)
     run_all_(jobs);
   else

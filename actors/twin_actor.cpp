@@ -162,6 +162,11 @@ void twin_actor::end() {
     watcher->actor_exited(caf::exit_reason::user_shutdown, nullptr);
 }
 
+// Not inline: g++ 12 takes the actor behind its control block for something outside of it.
+[[gnu::noinline]] void twin_actor::place(cell_id cell, std::uint32_t row) noexcept {
+  place_.store(packed(cell, row), std::memory_order_relaxed);
+}
+
 namespace {
 
 caf::actor_control_block* block_of(twin_address* address) noexcept {

@@ -61,9 +61,7 @@ public:
   bool remove_backlink(abstract_actor* other) override;
 
   /// Its messages go to this row from now on.
-  void place(cell_id cell, std::uint32_t row) noexcept {
-    place_.store(packed(cell, row), std::memory_order_relaxed);
-  }
+  void place(cell_id cell, std::uint32_t row) noexcept;
 
   /// Ends it: watchers hear of it, later messages bounce.
   void end();

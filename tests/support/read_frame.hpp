@@ -175,6 +175,8 @@ inline std::size_t read_everything(const frame& checked) {
     return read_command(message.getCommand()).arguments.size();
   case wire::Message::SERVICE:
     return read_service_call(message.getService()).name.size();
+  case wire::Message::SYNC:
+    return message.getSync().getBody().size();
   case wire::Message::EMIT:
     return read_emit(message.getEmit()).size();
   case wire::Message::MOVE:
