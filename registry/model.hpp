@@ -54,6 +54,8 @@ struct property_model {
   /// No two live twins of a node have the same value; a twin can be found by it. Texts and integers
   /// only.
   bool unique = false;
+  /// Every value that is accepted is kept with its time.
+  bool history = false;
 
   friend bool operator==(const property_model&, const property_model&) = default;
 };

@@ -95,6 +95,15 @@ struct store_section {
   friend bool operator==(const store_section&, const store_section&) = default;
 };
 
+struct history_section {
+  /// What is measured longer ago than this is forgotten; 0: nothing is, for its age.
+  std::int64_t keep_us = std::int64_t{30} * 24 * 3'600 * 1'000'000;
+  /// Bytes on the disk above which the oldest partition is forgotten; 0: no bound.
+  std::uint64_t bytes_max = 0;
+
+  friend bool operator==(const history_section&, const history_section&) = default;
+};
+
 struct rules_section {
   /// Folder of event rules (`*.json`), read at the start and when they change; empty: none.
   std::string folder{};
@@ -131,6 +140,7 @@ struct node_config {
   /// By name.
   std::map<std::string, type_section, std::less<>> types;
   store_section store;
+  history_section history;
   lane_section lane;
   rules_section rules;
   log_section log;

@@ -4,6 +4,7 @@
 #include "actors/twin_actor.hpp"
 #include "runtime/adapters/cell_alarms.hpp"
 #include "runtime/adapters/cell_workers.hpp"
+#include "runtime/adapters/history_host.hpp"
 #include "runtime/adapters/machine.hpp"
 #include "runtime/adapters/rule_host.hpp"
 #include "runtime/adapters/system_clock.hpp"
@@ -15,6 +16,7 @@
 #include <caf/io/middleman.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <future>
@@ -72,6 +74,7 @@ struct node::parts {
   result<void> start_cells();
   result<void> recover(const std::vector<cell*>& cells);
   void make_rules(twin_api& of);
+  result<void> start_history(twin_api& of);
   result<void> listen();
   void stop();
   void add_stats(stats_record& stats);
@@ -123,6 +126,8 @@ struct node::parts {
   std::unique_ptr<cell_alarms> alarms;
   std::unique_ptr<ingress> in;
   std::unique_ptr<rule_host> rules;
+  // Null: no property asks for it, or nothing is stored.
+  std::unique_ptr<history_host> history;
   std::unique_ptr<door_context> doors;
   caf::actor door;
   std::string endpoint;
@@ -256,6 +261,30 @@ void node::parts::make_rules(twin_api& of) {
   });
 }
 
+result<void> node::parts::start_history(twin_api& of) {
+  auto wants_history = [](const auto& one) {
+    return std::any_of(one.second.properties.begin(), one.second.properties.end(),
+                       [](const property_model& property) { return property.history; });
+  };
+  const auto& all = models.all();
+  auto is_wanted = std::any_of(all.begin(), all.end(), wants_history);
+  if (is_wanted && store == nullptr)
+    return fail(errc::bad_value, "a property has history = true, but nothing is stored: set "
+                                 "store.path, or give --data");
+  if (store == nullptr)
+    return {};
+  if (!is_wanted) // What an earlier start held back of the log.
+    return store->port().retain(history_host::holder, std::nullopt);
+  history = std::make_unique<history_host>(
+      history_host::options{options.config.history,
+                            [](const std::string& text) { spdlog::warn("{}", text); }},
+      store->port(), models, of, clock);
+  in->on_service("history", [this](const service_call& asked, reply_function reply) {
+    history->call(asked, std::move(reply));
+  });
+  return history->start();
+}
+
 result<void> node::parts::listen() {
   const auto& where = options.config.listen;
   door = system.spawn(door_actor, doors.get());
@@ -293,6 +322,8 @@ void node::parts::add_stats(stats_record& stats) {
       "Memory of the directory of twins");
   if (rules != nullptr)
     rules->add_stats(stats);
+  if (history != nullptr)
+    history->add_stats(stats);
   add("gemel_keys", static_cast<double>(symbols.keys.size()), "Different property keys");
   add("gemel_types", static_cast<double>(symbols.types.size()), "Different twin types");
   if (store != nullptr)
@@ -302,6 +333,8 @@ void node::parts::add_stats(stats_record& stats) {
 }
 
 void node::parts::stop() {
+  if (history != nullptr) // While it still gets answers about twins.
+    history->stop();
   if (stopping.exchange(true))
     return;
   if (rules != nullptr)
@@ -355,6 +388,8 @@ result<std::unique_ptr<node>> node::start(node_options options) {
   std::unique_ptr<node> started{new node{std::move(made)}};
   started->parts_->make_rules(*started);
   if (auto ready = started->parts_->rules->start(); !ready)
+    return tl::unexpected<error>(std::move(ready.error()));
+  if (auto ready = started->parts_->start_history(*started); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
   if (started->parts_->options.listen)
     if (auto heard = started->parts_->listen(); !heard)

@@ -103,6 +103,7 @@ result<void> check_unit(std::string_view text) {
 constexpr auto microseconds_per_ms = std::int64_t{1'000};
 // A year: what hears of nothing for longer is not watched.
 constexpr std::uint64_t stale_after_ms_max = 365ull * 86'400 * 1'000;
+constexpr std::uint64_t history_keep_ms_max = 100ull * 365 * 86'400 * 1'000;
 
 // The one description of every option.
 constexpr option table[] = {
@@ -330,6 +331,9 @@ constexpr option table[] = {
      .help = "Whether no two twins of the node may have the same value; a twin can then be found "
              "by it. Texts and integers only.",
      .slot = [](option_target c) -> option_slot { return &c.property.unique; }},
+    {.key = "properties.history",
+     .help = "Whether every value of it is kept with its time, see [history]. Needs store.path.",
+     .slot = [](option_target c) -> option_slot { return &c.property.history; }},
 
     {.key = "store.path",
      .unit = "a folder, or empty",
@@ -356,6 +360,19 @@ constexpr option table[] = {
      .help = "Log between two snapshots of all twins, at least. More means fewer snapshots and a "
              "longer start.",
      .slot = [](option_target c) -> option_slot { return &c.node.store.log_bytes; }},
+
+    {.key = "history.keep",
+     .max = history_keep_ms_max,
+     .help = "What happened longer ago is forgotten, a day at a time. 0ms: nothing is, for its "
+             "age.",
+     .slot = [](option_target c) -> option_slot {
+       return microseconds_slot{&c.node.history.keep_us};
+     }},
+    {.key = "history.bytes_max",
+     .unit = "bytes",
+     .max = std::uint64_t{1} << 50,
+     .help = "Bytes of history on the disk above which its oldest day is forgotten. 0: no bound.",
+     .slot = [](option_target c) -> option_slot { return &c.node.history.bytes_max; }},
 
     {.key = "lane.flush_events",
      .unit = "events",
@@ -651,6 +668,8 @@ std::string_view section_help(std::string_view section) noexcept {
            "children of parents of this type; what is left out is as there.";
   if (section == "store")
     return "What outlives the node: twins, in a log and snapshots.";
+  if (section == "history")
+    return "How long the values of properties with `history = true` are kept.";
   if (section == "lane")
     return "How events are collected on their way from twins to subscribers.";
   if (section == "rules")

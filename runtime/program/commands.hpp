@@ -44,6 +44,9 @@ void add_store_commands(CLI::App& root, program_context& context);
 /// `rule` with `test explain add replace remove list show stats`.
 void add_rule_commands(CLI::App& root, program_context& context);
 
+/// `history`.
+void add_history_command(CLI::App& root, program_context& context);
+
 /// `stats`.
 void add_stats_command(CLI::App& root, program_context& context);
 

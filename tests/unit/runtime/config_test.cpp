@@ -518,7 +518,8 @@ TEST_CASE("a config declares models with properties, and they inherit", "[unit][
   const auto* temperature = machine->find("temperature");
   REQUIRE(temperature != nullptr);
   CHECK(*temperature
-        == property_model{"temperature", property_kind::number, "degC", -50, 200.5, true, false});
+        == property_model{"temperature", property_kind::number, "degC", -50, 200.5, true, false,
+                          false});
   REQUIRE(machine->find("serial_number") != nullptr);
   CHECK(machine->find("serial_number")->unique);
   REQUIRE(machine->find("speed") != nullptr);
