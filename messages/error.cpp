@@ -8,7 +8,7 @@ namespace gemel {
 namespace {
 
 // In the order of the enum.
-constexpr std::array<std::string_view, 31> names = {
+constexpr std::array<std::string_view, 32> names = {
     "none",
     "bad_frame",
     "bad_value",
@@ -40,6 +40,7 @@ constexpr std::array<std::string_view, 31> names = {
     "store_corrupt",
     "not_applied",
     "subscription_lost",
+    "not_found",
 };
 
 } // namespace

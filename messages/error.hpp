@@ -75,6 +75,8 @@ enum class errc : std::uint16_t {
   not_applied = 29,
   /// The subscription to resume is not kept any more; subscribe anew and read the twins again.
   subscription_lost = 30,
+  /// There is nothing of this name: no such run, workflow or function.
+  not_found = 31,
 };
 
 /// The code as text, such as `twin_not_found`. Returns `unknown` for numbers of a newer peer.
