@@ -452,14 +452,36 @@ function_library function_library::standard() {
 
 result<void> function_library::add(function_info made) {
   auto name = made.name;
-  if (!functions_.emplace(name, std::move(made)).second)
+  if (!functions_.emplace(name, std::make_shared<const function_info>(std::move(made))).second)
     return fail(errc::bad_value, "there is a function '" + name + "' already");
   return {};
 }
 
+result<void> function_library::replace(function_info made) {
+  auto name = made.name;
+  auto known = functions_.find(name);
+  if (known != functions_.end() && known->second->source != made.source)
+    return fail(
+        errc::bad_value,
+        "there is a function '" + name + "' already, "
+            + (known->second->source.empty() ? "a native one" : "from " + known->second->source));
+  functions_[name] = std::make_shared<const function_info>(std::move(made));
+  return {};
+}
+
+void function_library::remove(std::string_view name) {
+  if (auto known = functions_.find(name); known != functions_.end())
+    functions_.erase(known);
+}
+
 const function_info* function_library::find(std::string_view name) const noexcept {
   auto found = functions_.find(name);
-  return found != functions_.end() ? &found->second : nullptr;
+  return found != functions_.end() ? found->second.get() : nullptr;
+}
+
+std::shared_ptr<const function_info> function_library::share(std::string_view name) const {
+  auto found = functions_.find(name);
+  return found != functions_.end() ? found->second : nullptr;
 }
 
 std::vector<std::string> function_library::names() const {

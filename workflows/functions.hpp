@@ -3,8 +3,10 @@
 #include "messages/error.hpp"
 #include "messages/value.hpp"
 
+#include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +14,9 @@
 
 /// The functions that steps of workflows name.
 namespace gemel {
+
+/// Says that work is not wanted any more. Shared by who asks for it and who does it.
+using stop_flag = std::shared_ptr<std::atomic<bool>>;
 
 /// What a function is called with.
 struct function_input {
@@ -22,6 +27,14 @@ struct function_input {
   value parameters{};
   /// The results of the steps it depends on, by their ids.
   value inputs{};
+  /// Set when nobody wants the answer any more; null: never. Long work looks at it.
+  stop_flag stop{};
+  /// Tells the step that the work goes on, for its `heartbeat`; may be empty. Any thread.
+  std::function<void()> alive{};
+
+  bool is_stopped() const noexcept {
+    return stop != nullptr && stop->load(std::memory_order_relaxed);
+  }
 
   /// The parameter, or null.
   const value* parameter(std::string_view key) const noexcept { return parameters.find(key); }
@@ -35,9 +48,13 @@ struct function_info {
   /// For people: what it does, and its parameters.
   std::string help{};
   native_function call{};
+  /// Where it comes from, such as `rul.lua`; empty: it is native.
+  std::string source{};
+  /// Calls at a time on one node; 0: as many as there are workers.
+  std::uint32_t concurrency = 0;
 };
 
-/// Functions by name. Made before a node starts, then only read.
+/// Functions by name. One thread at a time changes or reads it.
 class function_library {
 public:
   /// The standard ones: see `gemel function list`.
@@ -46,17 +63,27 @@ public:
   /// @returns errc::bad_value if the name is taken.
   result<void> add(function_info made);
 
+  /// Puts a function in the place of one of the same name and source, if there is one.
+  /// @returns errc::bad_value if the name is that of a function of another source.
+  result<void> replace(function_info made);
+  /// An unknown name is no error.
+  void remove(std::string_view name);
+
+  /// As `find`; stays when the library changes meanwhile.
+  std::shared_ptr<const function_info> share(std::string_view name) const;
+
   /// Null: there is none.
   const function_info* find(std::string_view name) const noexcept;
 
   /// By name.
-  const std::map<std::string, function_info, std::less<>>& all() const noexcept {
+  const std::map<std::string, std::shared_ptr<const function_info>, std::less<>>&
+  all() const noexcept {
     return functions_;
   }
   std::vector<std::string> names() const;
 
 private:
-  std::map<std::string, function_info, std::less<>> functions_;
+  std::map<std::string, std::shared_ptr<const function_info>, std::less<>> functions_;
 };
 
 /// One of a step's twins, or why there is none.

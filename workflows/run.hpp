@@ -142,6 +142,9 @@ public:
   const workflow& document() const noexcept { return *document_; }
   run_state state() const noexcept { return state_; }
   const value& vars() const noexcept { return vars_; }
+  /// The document's own, with what was given laid over it.
+  const value& input() const noexcept { return input_; }
+  bool is_compensating() const noexcept { return compensating_; }
 
   struct step_view {
     step_state state = step_state::pending;

@@ -76,6 +76,8 @@ private:
   };
 
   void read_head(object_reader& head);
+  void read_triggers(object_reader& head);
+  void read_trigger(object_reader& from);
   void read_defaults(object_reader& head);
   void read_steps(object_reader& head);
   void learn_ids(const value& steps);
@@ -165,7 +167,9 @@ void workflow_reader::read_head(object_reader& head) {
       head.report("id", fine.error().code, fine.error().context);
     made_.id_ = *id;
   }
-  head.object("input_schema");
+  if (const auto* schema = head.object("input_schema"))
+    made_.input_schema_ = *schema;
+  read_triggers(head);
   if (const auto* input = head.object("input"))
     made_.input_ = *input;
   if (const auto* vars = head.object("vars"))
@@ -174,6 +178,48 @@ void workflow_reader::read_head(object_reader& head) {
   made_.max_parallel_ = static_cast<std::uint32_t>(
       head.integer("max_parallel", 1, parallel_max).value_or(made_.max_parallel_));
   made_.on_error_ = static_cast<on_error_rule>(head.choice("on_error", on_error_names).value_or(0));
+}
+
+void workflow_reader::read_triggers(object_reader& head) {
+  const auto* list = head.list("triggers");
+  if (list != nullptr && made_.name_.empty())
+    head.report("triggers", errc::bad_value, "only a workflow with a name can start by itself",
+                "give the document a 'workflow' name");
+  for (std::size_t i = 0; list != nullptr && i < list->as_list().size(); ++i) {
+    object_reader from{list->as_list()[i], "/triggers/" + std::to_string(i), "a trigger", faults_};
+    read_trigger(from);
+    from.finish();
+  }
+}
+
+void workflow_reader::read_trigger(object_reader& from) {
+  workflow_trigger made;
+  auto every = from.duration("every");
+  auto cron = from.text("cron");
+  auto on = from.text("on");
+  if (!from.is_object())
+    return;
+  if (from.has("every") + from.has("cron") + from.has("on") != 1)
+    return from.report({}, errc::bad_value, "one of 'every', 'cron' and 'on' is needed");
+  if (every) {
+    constexpr std::chrono::milliseconds least{100};
+    made.every = *every;
+    if (made.every < least)
+      from.report("every", errc::bad_value, "it is too often", "at least 100ms");
+  } else if (cron) {
+    made.what = workflow_trigger::kind::cron;
+    auto schedule = cron_schedule::parse(*cron);
+    if (schedule)
+      made.schedule = *schedule;
+    else
+      from.report("cron", schedule.error().code, schedule.error().context);
+  } else if (on) {
+    made.what = workflow_trigger::kind::event;
+    made.on = *on;
+    made.type = from.text("type").value_or("");
+    made.where = from.compiled("where", {.scopes = {"old"}});
+  }
+  made_.triggers_.push_back(std::move(made));
 }
 
 void workflow_reader::read_defaults(object_reader& head) {

@@ -2,8 +2,10 @@
 
 #include "messages/fault.hpp"
 #include "registry/expression.hpp"
+#include "workflows/cron.hpp"
 #include "workflows/template_value.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -148,6 +150,28 @@ struct workflow_step {
   std::vector<std::uint32_t> dependents{};
 };
 
+/// What starts runs of a workflow by itself. Only the newest version of a workflow listens.
+struct workflow_trigger {
+  enum class kind : std::uint8_t {
+    /// At whole multiples of `every` since 1970 UTC.
+    interval,
+    cron,
+    /// Something happened to a twin.
+    event,
+  };
+  kind what = kind::interval;
+  std::chrono::milliseconds every{0};
+  std::optional<cron_schedule> schedule{};
+  /// `created`, `updated`, `removed`, `lifecycle`, `crashed`, `moved`, or the name of an event that
+  /// twins emit.
+  std::string on{};
+  /// Of twins of this type; empty: any.
+  std::string type{};
+  /// Over `event`, `twin_id`, `type`, `parent`, the new values of what changed and, below `old`,
+  /// those before.
+  std::optional<expression> where{};
+};
+
 enum class on_error_rule : std::uint8_t {
   /// Nothing new starts after a step failed; what runs is cancelled.
   fail_fast,
@@ -180,6 +204,15 @@ public:
   /// Steps at a time.
   std::uint32_t max_parallel() const noexcept { return max_parallel_; }
   on_error_rule on_error() const noexcept { return on_error_; }
+  /// Has a step of type `wait_event`.
+  bool waits_for_events() const noexcept {
+    return std::any_of(steps_.begin(), steps_.end(), [](const workflow_step& step) {
+      return step.kind == step_kind::wait_event;
+    });
+  }
+  const std::vector<workflow_trigger>& triggers() const noexcept { return triggers_; }
+  /// What the input of a run must look like, as a JSON Schema; null: anything.
+  const value& input_schema() const noexcept { return input_schema_; }
   const std::vector<workflow_step>& steps() const noexcept { return steps_; }
   /// In an order in which each stands behind all it depends on.
   const std::vector<std::uint32_t>& order() const noexcept { return order_; }
@@ -201,6 +234,8 @@ private:
   std::chrono::milliseconds timeout_{0};
   std::uint32_t max_parallel_ = 64;
   on_error_rule on_error_ = on_error_rule::fail_fast;
+  std::vector<workflow_trigger> triggers_;
+  value input_schema_;
   std::vector<workflow_step> steps_;
   std::vector<std::uint32_t> order_;
   std::string text_;

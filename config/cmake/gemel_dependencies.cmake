@@ -14,6 +14,7 @@ find_package(CLI11 CONFIG REQUIRED)
 find_package(Boost 1.81 REQUIRED) # headers only: Boost::headers
 find_package(xxHash REQUIRED)
 find_package(zstd REQUIRED)
+find_package(Lua54 REQUIRED)
 find_package(RocksDB CONFIG REQUIRED)
 find_package(absl CONFIG REQUIRED)
 if(GEMEL_MIMALLOC AND NOT GEMEL_SANITIZE)

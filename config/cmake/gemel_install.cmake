@@ -36,6 +36,7 @@ install(FILES
   "${PROJECT_BINARY_DIR}/gemel-config.cmake"
   "${PROJECT_BINARY_DIR}/gemel-config-version.cmake"
   "${PROJECT_SOURCE_DIR}/config/cmake/FindCAF.cmake"
+  "${PROJECT_SOURCE_DIR}/config/cmake/FindLua54.cmake"
   "${PROJECT_SOURCE_DIR}/config/cmake/FindxxHash.cmake"
   "${PROJECT_SOURCE_DIR}/config/cmake/Findzstd.cmake"
   DESTINATION ${package_dir})
