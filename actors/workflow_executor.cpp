@@ -46,6 +46,21 @@ value as_map(const twin_record& twin) {
                          {"properties", properties_map(twin)}}};
 }
 
+namespace {
+
+// Functions are others' code: what they throw is the error of this one call.
+result<value> call_contained(const function_info& function, const function_input& input) {
+  try {
+    return function.call(input);
+  } catch (const std::exception& why) {
+    return fail(errc::command_failed, function.name + " threw: " + why.what());
+  } catch (...) {
+    return fail(errc::command_failed, function.name + " threw");
+  }
+}
+
+} // namespace
+
 struct workflow_executor::attempt {
   std::uint32_t step = 0;
   std::uint32_t number = 0;
@@ -61,9 +76,12 @@ struct workflow_executor::attempt {
   std::size_t computing = 0;
   value_map results;
   value_map errors;
+  stop_flag stop;
+  std::shared_ptr<const function_info> function;
 };
 
-workflow_executor::workflow_executor(ports world, const function_library& functions,
+workflow_executor::workflow_executor(std::shared_ptr<const ports> world,
+                                     const function_library& functions,
                                      std::shared_ptr<workflow_run> run)
     : world_{std::move(world)},
       functions_{functions}, run_{std::move(run)}, alive_{std::make_shared<bool>(true)} {
@@ -74,23 +92,63 @@ bool workflow_executor::is_done() const noexcept {
 }
 
 void workflow_executor::start() {
-  run_->start(world_.now_ms());
+  run_->start(world_->now_ms());
   drive();
 }
 
 void workflow_executor::tick() {
-  run_->tick(world_.now_ms());
+  run_->tick(world_->now_ms());
   drive();
 }
 
+// What steps do at once may end them: the loop goes on instead of a call inside a call.
 void workflow_executor::drive() {
-  for (const auto& record : run_->take_records())
-    if (world_.on_change)
-      world_.on_change(record);
-  for (const auto& command : run_->take_commands())
-    if (command.what == run_command::kind::begin)
+  if (driving_)
+    return;
+  driving_ = true;
+  for (;;) {
+    auto records = run_->take_records();
+    auto commands = run_->take_commands();
+    if (records.empty() && commands.empty())
+      break;
+    if (!world_->commit) {
+      carry_out(commands);
+      continue;
+    }
+    auto then = [this, alive = std::weak_ptr<bool>{alive_}, commands = std::move(commands)] {
+      if (alive.expired())
+        return;
+      carry_out(commands);
+      drive();
+    };
+    world_->commit(*run_, std::move(records), std::move(then));
+  }
+  driving_ = false;
+}
+
+void workflow_executor::carry_out(const std::vector<run_command>& commands) {
+  for (const auto& command : commands) {
+    if (command.what == run_command::kind::cancel)
+      stop(command);
+    else
       begin(command);
-  // A cancelled attempt is noticed by its next answer: `is_current`.
+  }
+}
+
+// An attempt that cannot be stopped is noticed by its next answer: `is_current`.
+void workflow_executor::stop(const run_command& command) {
+  auto found = stoppable_.find(command.step);
+  if (found == stoppable_.end() || found->second->number != command.attempt)
+    return;
+  auto of = found->second;
+  stoppable_.erase(found);
+  if (of->stop != nullptr)
+    of->stop->store(true, std::memory_order_relaxed);
+  if (of->about->kind != step_kind::workflow || of->given_up)
+    return;
+  of->given_up = true;
+  --under_way_;
+  world_->cancel_child(idempotency_key(run_->id(), of->about->id));
 }
 
 bool workflow_executor::is_current(const attempt_ptr& of) const {
@@ -111,12 +169,15 @@ void workflow_executor::ask(const attempt_ptr& of, frame asked,
       --under_way_;
     }
   };
-  world_.request(std::move(asked), [post = world_.post, here](frame answer) {
+  world_->request(std::move(asked), [post = world_->post, here](frame answer) {
     post([here, answer = std::move(answer)] { here(answer); });
   });
 }
 
 void workflow_executor::begin(const run_command& command) {
+  const auto& now = run_->step(command.step);
+  if (now.state != step_state::running || now.attempt != command.attempt)
+    return; // Cancelled before it began.
   auto made = std::make_shared<attempt>();
   made->step = command.step;
   made->number = command.attempt;
@@ -148,7 +209,7 @@ void workflow_executor::prepare(const attempt_ptr& of) {
     return fail(of, todo.error());
   if (todo->skipped) {
     --under_way_;
-    run_->skip_step(of->step, of->number, world_.now_ms());
+    run_->skip_step(of->step, of->number, world_->now_ms());
     return drive();
   }
   of->todo = std::move(*todo);
@@ -228,15 +289,14 @@ void workflow_executor::work(const attempt_ptr& of) {
   case query:
     return work_query(of);
   case workflow:
-    return fail(of, {errc::unsupported, "steps that run another workflow need a node that keeps "
-                                        "workflows by name"});
+    return work_child(of);
   case wait:
   case wait_event:
   case set:
   case choose:
     break; // The run does these itself.
   }
-  GEMEL_CHECK(!"a step that the run does itself");
+  GEMEL_CHECK(false);
 }
 
 void workflow_executor::work_aggregate(const attempt_ptr& of) {
@@ -256,12 +316,15 @@ void workflow_executor::work_aggregate(const attempt_ptr& of) {
 // ---- compute
 
 void workflow_executor::work_compute(const attempt_ptr& of) {
-  if (functions_.find(of->about->function) == nullptr)
+  of->function = functions_.share(of->about->function);
+  if (of->function == nullptr)
     return fail(of, {errc::unsupported, "there is no function '" + of->about->function + "'"});
   if (!of->about->twins)
     of->twins.push_back({{}, value{value_map{}}});
   if (of->twins.empty())
     return finish_by_twin(of, {}, {});
+  of->stop = std::make_shared<std::atomic<bool>>(false);
+  stoppable_[of->step] = of;
   compute_next(of);
 }
 
@@ -276,20 +339,40 @@ void workflow_executor::compute_next(const attempt_ptr& of) {
       continue;
     }
     ++of->computing;
-    const auto* function = functions_.find(of->about->function);
-    function_input input{of->about->twins ? one.twin : value{}, of->todo.parameters,
-                         of->todo.inputs};
-    auto done = [this, alive = std::weak_ptr<bool>{alive_}, of, index](result<value> answer) {
-      if (!alive.expired())
-        computed(of, index, std::move(answer));
-    };
-    world_.compute([call = &function->call, input = std::move(input), post = world_.post, done] {
-      auto answer = (*call)(input);
-      post([done, answer = std::move(answer)] { done(answer); });
-    });
+    compute_one(of, index);
   }
   if (of->computing == 0 && of->next >= of->twins.size())
     finish_by_twin(of, std::move(of->results), std::move(of->errors));
+}
+
+void workflow_executor::compute_one(const attempt_ptr& of, std::size_t index) {
+  auto done = [this, alive = std::weak_ptr<bool>{alive_}, of, index](result<value> answer) {
+    if (!alive.expired())
+      computed(of, index, std::move(answer));
+  };
+  auto deliver = [post = world_->post, done](result<value> answer) {
+    post([done, answer = std::move(answer)] { done(answer); });
+  };
+  function_input input{of->about->twins ? of->twins[index].twin : value{}, of->todo.parameters,
+                       of->todo.inputs, of->stop};
+  if (of->about->heartbeat.count() > 0)
+    input.alive = [this, alive = std::weak_ptr<bool>{alive_}, of, post = world_->post] {
+      post([this, alive, of] {
+        if (!alive.expired())
+          run_->heartbeat(of->step, of->number, world_->now_ms());
+      });
+    };
+  compute_job job;
+  job.function = of->function->name;
+  job.concurrency = of->function->concurrency;
+  job.stop = of->stop;
+  if (of->about->timeout.count() > 0)
+    job.deadline_ms = run_->step(of->step).started_ms + of->about->timeout.count();
+  job.run = [function = of->function, input = std::move(input), deliver] {
+    deliver(call_contained(*function, input));
+  };
+  job.refuse = [deliver](error why) { deliver(tl::unexpected<error>(std::move(why))); };
+  world_->compute(std::move(job));
 }
 
 void workflow_executor::computed(const attempt_ptr& of, std::size_t index, result<value> answer) {
@@ -301,6 +384,7 @@ void workflow_executor::computed(const attempt_ptr& of, std::size_t index, resul
     }
     return;
   }
+  run_->heartbeat(of->step, of->number, world_->now_ms());
   // A function for no twins has one answer, which is the step's.
   if (!of->about->twins) {
     if (!answer)
@@ -407,6 +491,22 @@ void workflow_executor::work_query(const attempt_ptr& of) {
          {"", "", value{value_map{{"count", value{count}}, {"twins", value{std::move(twins)}}}}});
 }
 
+// ---- other workflows
+
+void workflow_executor::work_child(const attempt_ptr& of) {
+  if (!world_->start_child)
+    return fail(of, {errc::unsupported, "steps that run another workflow need a node that keeps "
+                                        "workflows by name"});
+  stoppable_[of->step] = of;
+  auto done = [this, alive = std::weak_ptr<bool>{alive_}, of](step_outcome outcome) {
+    if (!alive.expired())
+      finish(of, std::move(outcome));
+  };
+  world_->start_child({idempotency_key(run_->id(), of->about->id), of->about->workflow,
+                       of->about->workflow_version, of->todo.parameters},
+                      done);
+}
+
 // ---- the end of an attempt
 
 void workflow_executor::finish(const attempt_ptr& of, step_outcome outcome) {
@@ -414,7 +514,9 @@ void workflow_executor::finish(const attempt_ptr& of, step_outcome outcome) {
     return;
   of->given_up = true;
   --under_way_;
-  run_->finish_step(of->step, of->number, std::move(outcome), world_.now_ms());
+  if (auto found = stoppable_.find(of->step); found != stoppable_.end() && found->second == of)
+    stoppable_.erase(found);
+  run_->finish_step(of->step, of->number, std::move(outcome), world_->now_ms());
   drive();
 }
 

@@ -7,12 +7,38 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace gemel {
+
+/// One call of a function, for whoever runs them.
+struct compute_job {
+  std::string function{};
+  /// Calls of this function at a time; 0: no bound of its own.
+  std::uint32_t concurrency = 0;
+  /// Milliseconds since 1970 UTC after which nobody wants the answer; 0: none.
+  std::int64_t deadline_ms = 0;
+  /// Set when nobody wants the answer any more.
+  stop_flag stop{};
+  /// Does the work and hands on the answer. Does not throw. Either this is called, once, or
+  /// `refuse`.
+  std::function<void()> run{};
+  std::function<void(error)> refuse{};
+};
+
+/// A step that runs another workflow.
+struct child_request {
+  /// The step's idempotency key: the same child for every attempt, unless it failed.
+  std::string key{};
+  std::string workflow{};
+  /// 0: the newest.
+  std::uint32_t version = 0;
+  value input{};
+};
 
 /// What carries out the steps of a run: asks the node for twins, calls functions, and tells the run
 /// how each attempt ended. A core without threads and clock: one thread at a time calls it, answers
@@ -25,16 +51,28 @@ public:
     /// Runs something later, in order, on the executor's own thread. Any thread may call it.
     std::function<void(std::function<void()>)> post{};
     /// Runs a function of the library, maybe on another thread, maybe at once.
-    std::function<void(std::function<void()>)> compute{};
+    std::function<void(compute_job)> compute{};
     /// Milliseconds since 1970 UTC.
     std::function<std::int64_t()> now_ms{};
-    /// A change of the run, before what follows from it is done; may be empty.
-    std::function<void(const run_record&)> on_change{};
+    /// Keeps changes of a run; calls `then` on the executor's thread when they are kept, maybe at
+    /// once, in the order of the calls. What follows from them is done by `then`. Empty: nothing is
+    /// kept.
+    std::function<void(workflow_run&, std::vector<run_record>, std::function<void()> then)>
+        commit{};
+    /// Starts the run of another workflow, or finds it, and calls `done` on the executor's thread
+    /// when it has ended. Empty: there are no other workflows.
+    std::function<void(child_request, std::function<void(step_outcome)> done)> start_child{};
+    /// Nobody waits for this child any more: it is cancelled.
+    std::function<void(std::string key)> cancel_child{};
   };
 
   /// @param functions must outlive this.
-  workflow_executor(ports world, const function_library& functions,
+  workflow_executor(std::shared_ptr<const ports> world, const function_library& functions,
                     std::shared_ptr<workflow_run> run);
+  workflow_executor(ports world, const function_library& functions,
+                    std::shared_ptr<workflow_run> run)
+      : workflow_executor{std::make_shared<const ports>(std::move(world)), functions,
+                          std::move(run)} {}
 
   void start();
   /// Does what is due; to be called at `next_due` and after every other call of the run.
@@ -54,7 +92,9 @@ private:
   using attempt_ptr = std::shared_ptr<attempt>;
   using step_function = void (workflow_executor::*)(const attempt_ptr&);
 
+  void carry_out(const std::vector<run_command>& commands);
   void begin(const run_command& command);
+  void stop(const run_command& command);
   void fetch_read_twins(const attempt_ptr& of);
   void prepare(const attempt_ptr& of);
   void select_twins(const attempt_ptr& of);
@@ -64,11 +104,13 @@ private:
   void work_aggregate(const attempt_ptr& of);
   void work_compute(const attempt_ptr& of);
   void compute_next(const attempt_ptr& of);
+  void compute_one(const attempt_ptr& of, std::size_t index);
   void computed(const attempt_ptr& of, std::size_t index, result<value> answer);
   void work_update(const attempt_ptr& of);
   void work_emit(const attempt_ptr& of);
   void work_sync(const attempt_ptr& of);
   void work_query(const attempt_ptr& of);
+  void work_child(const attempt_ptr& of);
   void take_outcome(const attempt_ptr& of, const frame& answer);
   void finish_by_twin(const attempt_ptr& of, value_map results, value_map errors);
   void finish(const attempt_ptr& of, step_outcome outcome);
@@ -77,10 +119,13 @@ private:
   void ask(const attempt_ptr& of, frame asked, std::function<void(const frame&)> then);
   bool is_current(const attempt_ptr& of) const;
 
-  ports world_;
+  std::shared_ptr<const ports> world_;
   const function_library& functions_;
   std::shared_ptr<workflow_run> run_;
   std::size_t under_way_ = 0;
+  bool driving_ = false;
+  // Attempts whose work can be stopped: compute and children.
+  std::map<std::uint32_t, attempt_ptr> stoppable_;
   // Answers that come after our end find nobody.
   std::shared_ptr<bool> alive_;
 };

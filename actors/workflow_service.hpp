@@ -1,0 +1,51 @@
+#pragma once
+
+#include "actors/workflow_coordinator.hpp"
+
+namespace gemel {
+
+/// Answers calls of the service `workflows`, on the coordinator's thread. Names of calls and the
+/// members of their arguments:
+///
+///     add       document, file          -> workflow, version, digest
+///     start     document | workflow, version; id, input -> id, state
+///     list      workflow, state, limit  -> runs: id, workflow, version, state, started_ms,
+///                                          ended_ms, steps, steps_ended, cause
+///     show      id                      -> id, state, document, input, cause, changes
+///     changes   id, after, wait_ms      -> state, ended, changes (lists as by `to_value`), next;
+///                                          waits up to wait_ms for the first one
+///     signal    event, id, twin, content -> heard
+///     cancel | pause | resume | compensate   id -> state
+///     rerun     id, from, as            -> id, state
+///     versions  workflow                -> versions: workflow, version, steps, runs, triggers
+///
+/// A document with faults is answered by errc::bad_syntax or bad_value, each fault on a line.
+class workflow_service {
+public:
+  /// @param answers must outlive this.
+  workflow_service(workflow_coordinator& answers, std::function<std::int64_t()> now_ms)
+      : coordinator_{answers}, now_ms_{std::move(now_ms)} {}
+
+  void call(const service_call& asked, const reply_function& reply);
+
+private:
+  class arguments;
+  using answer = result<value>;
+
+  answer add(arguments& from);
+  answer start(arguments& from);
+  answer list(arguments& from);
+  answer show(arguments& from);
+  answer signal(arguments& from);
+  answer control(const service_call& asked, arguments& from);
+  answer rerun(arguments& from);
+  answer versions(arguments& from);
+  void changes(arguments& from, const reply_function& reply);
+  value changes_after(std::string_view id, std::size_t after) const;
+  value state_of(std::string_view id) const;
+
+  workflow_coordinator& coordinator_;
+  std::function<std::int64_t()> now_ms_;
+};
+
+} // namespace gemel

@@ -1,0 +1,398 @@
+#include "actors/workflow_coordinator.hpp"
+#include "actors/workflow_service.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/simulated_node.hpp"
+
+#include <deque>
+
+using namespace gemel;
+
+namespace {
+
+constexpr const char* cool_down = R"({
+  "workflow": "cool-down", "version": 2,
+  "steps": [{"id": "nap", "type": "wait", "duration": "200ms"},
+            {"id": "count", "type": "aggregate", "twins": {"type": "machine"},
+             "function": "count", "depends_on": ["nap"]}]})";
+
+// Something of everything that has an effect or a memory.
+constexpr const char* mixed = R"({
+  "workflow": "mixed", "vars": {"limit": 75},
+  "steps": [
+    {"id": "collect", "type": "aggregate", "twins": {"type": "machine"},
+     "function": "collect_property", "parameters": {"property": "t"}},
+    {"id": "flaky", "type": "compute", "function": "fails_once", "depends_on": ["collect"],
+     "parameters": {"attempt": "${ attempt }"},
+     "retry": {"max_attempts": 50, "interval": "100ms"}},
+    {"id": "nap", "type": "wait", "duration": "300ms", "depends_on": ["collect"]},
+    {"id": "sub", "type": "workflow", "workflow": "cool-down", "depends_on": ["nap"]},
+    {"id": "remember", "type": "set", "vars": {"hot": "${ steps.collect.result.values.m2 }"},
+     "depends_on": ["flaky"]},
+    {"id": "which", "type": "switch", "depends_on": ["remember", "sub"],
+     "cases": [{"when": "vars.hot > vars.limit", "next": "alarm"}], "default": "calm"},
+    {"id": "alarm", "type": "update", "twin_ids": ["hall"], "set": {"alarm": "${ vars.hot }"}},
+    {"id": "calm", "type": "update", "twin_ids": ["hall"], "set": {"alarm": null}},
+    {"id": "broken", "type": "compute", "function": "never_works", "depends_on": ["collect"],
+     "catch": [{"errors": ["bad_value"], "next": "comfort"}]},
+    {"id": "comfort", "type": "set", "vars": {"comfort": "${ error.message }"}}
+  ]})";
+
+// A node in simulated time, whose process with the coordinator can end at any moment.
+class stage {
+public:
+  stage() : functions{function_library::standard()} {
+    GEMEL_CHECK(functions.add({"fails_once", "", [](const function_input& from) -> result<value> {
+                                 if (from.parameter("attempt")->as_integer() < 2)
+                                   return fail(errc::twin_busy, "not yet");
+                                 return value{7};
+                               }}));
+    GEMEL_CHECK(functions.add({"never_works", "", [](const function_input&) -> result<value> {
+                                 return fail(errc::bad_value, "never");
+                               }}));
+    node.create({{.id = "hall", .type = "building"},
+                 {.id = "m1", .type = "machine", .parent = "hall", .properties = {{"t", 70}}},
+                 {.id = "m2", .type = "machine", .parent = "hall", .properties = {{"t", 90}}}});
+    boot();
+  }
+
+  void boot() {
+    tasks.clear();
+    workflow_coordinator::ports world;
+    world.request = [this](const frame& asked, reply_function reply) {
+      node.doors().submit(asked, std::move(reply));
+    };
+    world.post = [this](std::function<void()> task) { tasks.push_back(std::move(task)); };
+    world.compute = [this](compute_job job) { tasks.push_back(std::move(job.run)); };
+    world.now_ms = [this] { return now(); };
+    world.log = &log;
+    aut = std::make_unique<workflow_coordinator>(std::move(world), functions, bounds);
+    auto back = aut->recover();
+    INFO((back ? "" : to_string(back.error())));
+    REQUIRE(back);
+    aut->resume_all();
+  }
+
+  void crash() {
+    aut.reset();
+    log.dies_after.reset();
+    settle();
+    boot();
+  }
+
+  std::int64_t now() { return node.clock().now().unix_us / 1'000; }
+
+  void settle() {
+    for (;;) {
+      node.run();
+      if (tasks.empty())
+        return;
+      auto task = std::move(tasks.front());
+      tasks.pop_front();
+      task();
+    }
+  }
+
+  void pass(std::int64_t ms) {
+    settle();
+    for (std::int64_t spent = 0; spent < ms; spent += 50) {
+      node.clock().advance(std::chrono::milliseconds{50});
+      aut->tick();
+      settle();
+    }
+  }
+
+  workflow_coordinator::document_ptr add(const char* text) {
+    auto made = aut->add(text, "w.json");
+    if (!made)
+      for (const auto& one : made.error())
+        FAIL_CHECK(to_string(one));
+    REQUIRE(made);
+    settle();
+    return *made;
+  }
+
+  void start(const char* text, const char* id) {
+    auto begun = aut->start({id, add(text), {}, ""});
+    INFO((begun ? "" : to_string(begun.error())));
+    REQUIRE(begun);
+  }
+
+  run_state state(std::string_view id) const {
+    auto found = aut->find(id);
+    return found ? found->run->state() : run_state::pending;
+  }
+
+  value call(const char* name, value_map arguments) {
+    workflow_service service{*aut, [this] { return now(); }};
+    std::optional<frame> answer;
+    service.call({"workflows", name, value{std::move(arguments)}},
+                 [&](frame content) { answer = std::move(content); });
+    settle();
+    REQUIRE(answer);
+    auto made = expect_result(*answer);
+    return made ? *made : value{to_string(made.error().code)};
+  }
+
+  test::simulated_node node;
+  function_library functions;
+  memory_run_log log;
+  workflow_coordinator::options bounds{};
+  std::deque<std::function<void()>> tasks;
+  std::unique_ptr<workflow_coordinator> aut;
+};
+
+struct ending {
+  run_state state;
+  value results;
+  value vars;
+};
+
+ending ending_of(stage& s) {
+  auto found = s.aut->find("r1");
+  REQUIRE(found);
+  return {found->run->state(), found->run->results(), found->run->vars()};
+}
+
+} // namespace
+
+TEST_CASE("a run with all kinds of steps comes to its end", "[unit][actors]") {
+  stage s;
+  s.add(cool_down);
+  s.start(mixed, "r1");
+  s.pass(2'000);
+  auto made = ending_of(s);
+  CHECK(made.state == run_state::completed);
+  CHECK(*made.results.find("sub")->find("count")->find("value") == value{2});
+  CHECK(*made.vars.find("comfort") == value{"never"});
+  CHECK(*made.results.find("which") == value{"alarm"});
+  CHECK(s.state("r1/sub") == run_state::completed);
+  CHECK(s.aut->open_runs() == 0);
+}
+
+// The process ends after each single write of the log. What was in the log before must be enough to
+// come to the same end.
+TEST_CASE("a crash between any two changes leads to the same end", "[unit][actors]") {
+  std::uint64_t writes = 0;
+  std::optional<ending> right;
+  {
+    stage s;
+    s.add(cool_down);
+    s.start(mixed, "r1");
+    s.pass(2'000);
+    writes = s.log.appends;
+    right = ending_of(s);
+  }
+  REQUIRE(writes > 10);
+  for (std::uint64_t k = 2; k <= writes; ++k) {
+    INFO("crash after write " << k);
+    stage s;
+    s.add(cool_down);
+    s.log.dies_after = k;
+    s.start(mixed, "r1");
+    s.pass(2'000);
+    s.crash();
+    s.start(mixed, "r1"); // Idempotent.
+    s.pass(3'000);
+    auto made = ending_of(s);
+    REQUIRE(made.state == right->state);
+    REQUIRE(made.results == right->results);
+    REQUIRE(made.vars == right->vars);
+    REQUIRE(s.aut->open_runs() == 0);
+  }
+}
+
+TEST_CASE("a start of the same id starts nothing twice", "[unit][actors]") {
+  stage s;
+  s.start(cool_down, "r1");
+  s.start(cool_down, "r1");
+  CHECK(s.aut->counts().started == 1);
+  auto other = s.aut->start({"r1", s.add(mixed), {}, ""});
+  CHECK(other.error().code == errc::precondition_failed);
+}
+
+TEST_CASE("a timer keeps its time over a crash", "[unit][actors]") {
+  stage s;
+  s.start(R"({"steps": [{"id": "nap", "type": "wait", "duration": "1s"}]})", "r1");
+  s.pass(600);
+  s.crash();
+  s.pass(350);
+  CHECK(s.state("r1") == run_state::running);
+  s.pass(100);
+  CHECK(s.state("r1") == run_state::completed);
+}
+
+TEST_CASE("versions stand side by side and runs stay with theirs", "[unit][actors]") {
+  auto text = [](int version, const char* event) {
+    return R"({"workflow": "w", "version": )" + std::to_string(version)
+           + R"(, "steps": [{"id": "a", "type": "wait_event", "event": ")" + event + R"("}]})";
+  };
+  stage s;
+  s.start(text(1, "one").c_str(), "old");
+  auto newer = s.add(text(2, "two").c_str());
+  CHECK(s.aut->catalog().find("w") == newer);
+  s.settle();
+  s.crash();
+  CHECK(s.aut->find("old")->run->document().version() == 1);
+  CHECK(*s.aut->signal("", "two", "", value{value_map{}}) == 0);
+  CHECK(*s.aut->signal("", "one", "", value{value_map{}}) == 1);
+  s.settle();
+  CHECK(s.state("old") == run_state::completed);
+  auto changed = s.aut->add(text(2, "three"), "w.json");
+  REQUIRE(!changed);
+  CHECK(changed.error().front().code == errc::precondition_failed);
+}
+
+TEST_CASE("runs are cancelled, paused, resumed and done over", "[unit][actors]") {
+  stage s;
+  s.add(cool_down);
+  s.start(mixed, "r1");
+  s.settle();
+  CHECK(*s.call("pause", {{"id", value{"r1"}}}).find("state") == value{"paused"});
+  s.pass(3'000);
+  CHECK(s.state("r1") == run_state::paused);
+  REQUIRE(s.aut->resume("r1"));
+  s.pass(50);
+  CHECK(s.state("r1/sub") == run_state::running);
+  REQUIRE(s.aut->cancel("r1"));
+  s.settle();
+  CHECK(s.state("r1") == run_state::cancelled);
+  CHECK(s.state("r1/sub") == run_state::cancelled);
+  CHECK(s.aut->cancel("r1").error().code == errc::illegal_state);
+  CHECK(s.aut->cancel("r9").error().code == errc::not_found);
+  auto again = s.aut->rerun("r1", "", "r2");
+  REQUIRE(again);
+  s.pass(2'000);
+  CHECK(s.state("r2") == run_state::completed);
+  // Kept, not done over.
+  CHECK(s.aut->find("r2")->run->step(0).started_ms == 0);
+  auto partly = s.aut->rerun("r2", "flaky", "r3");
+  REQUIRE(partly);
+  s.pass(2'000);
+  CHECK(s.state("r3") == run_state::completed);
+  CHECK(s.aut->find("r3")->run->step(1).started_ms > 0);
+  CHECK(*s.aut->find("r3")->run->results().find("which") == value{"alarm"});
+}
+
+TEST_CASE("events of twins wake steps and start workflows", "[unit][actors]") {
+  stage s;
+  s.add(R"({"workflow": "after-service", "triggers": [{"on": "serviced", "type": "machine",
+      "where": "hours > 3"}],
+      "steps": [{"id": "n", "type": "set", "vars": {"who": "${ input.twin_id }"}}]})");
+  s.start(R"({"steps": [{"id": "a", "type": "wait_event", "event": "serviced",
+      "twin_ids": ["m2"]}]})",
+          "waits");
+  s.settle();
+  CHECK(s.aut->wanted_events() == std::set<event_kind>{event_kind::emitted});
+  std::vector<frame> seen;
+  subscription_request asked;
+  asked.kinds = {event_kind::emitted};
+  s.node.doors().subscribe(make_subscribe(asked),
+                           {0, [&](frame batch) { seen.push_back(std::move(batch)); }},
+                           [](const frame&) {});
+  s.node.run();
+  std::vector<twin_emit> events{
+      {"m1", "serviced", {{"hours", 5}}}, {"m2", "serviced", {{"hours", 1}}}, {"m1", "other", {}}};
+  s.node.doors().submit(make_emit(events), [](const frame&) {});
+  s.settle();
+  for (const auto& batch : seen)
+    s.aut->events(event_batch{batch});
+  s.settle();
+  CHECK(s.state("waits") == run_state::completed);
+  CHECK(s.aut->counts().triggered == 1);
+  auto runs = s.call("list", {{"workflow", value{"after-service"}}});
+  REQUIRE(runs.find("runs")->as_list().size() == 1);
+  auto id = std::string{runs.find("runs")->as_list()[0].find("id")->as_text()};
+  CHECK(*s.aut->find(id)->run->vars().find("who") == value{"m1"});
+  // The same event once more starts nothing.
+  for (const auto& batch : seen)
+    s.aut->events(event_batch{batch});
+  CHECK(s.aut->counts().started == 2);
+}
+
+TEST_CASE("schedules start workflows at their times", "[unit][actors]") {
+  stage s;
+  s.add(R"({"workflow": "tick", "triggers": [{"every": "10s"}, {"cron": "*/2 * * * *"}],
+            "steps": [{"id": "n", "type": "set", "vars": {"x": 1}}]})");
+  s.pass(60'000);
+  auto once = s.aut->counts().triggered;
+  CHECK(once >= 6);
+  CHECK(once <= 7);
+  s.crash();
+  s.pass(60'000);
+  CHECK(s.aut->counts().triggered >= 6);
+}
+
+TEST_CASE("runs that have ended are forgotten, the oldest first", "[unit][actors]") {
+  stage s;
+  s.bounds.ended_max = 3;
+  s.boot();
+  for (auto id : {"a", "b", "c", "d", "e"}) {
+    s.start(R"({"steps": [{"id": "n", "type": "set", "vars": {"x": 1}}]})", id);
+    s.settle();
+  }
+  CHECK(!s.aut->find("a"));
+  CHECK(!s.aut->find("b"));
+  CHECK(s.aut->find("c"));
+  auto left = s.log.facts.size();
+  s.crash();
+  CHECK(s.log.facts.size() == left);
+  CHECK(!s.aut->find("b"));
+  CHECK(s.aut->find("e"));
+}
+
+TEST_CASE("an input that is not as its schema says starts nothing", "[unit][actors]") {
+  stage s;
+  auto document = s.add(R"({"input_schema": {"type": "object", "required": ["limit"],
+      "properties": {"limit": {"type": "number", "maximum": 100}}},
+      "steps": [{"id": "n", "type": "set", "vars": {"x": "${ input.limit }"}}]})");
+  auto why = s.aut->start({"a", document, value{value_map{{"limit", value{200}}}}, ""});
+  REQUIRE(!why);
+  CHECK(why.error().code == errc::bad_value);
+  CHECK(why.error().context.find("limit") != std::string::npos);
+  CHECK(!s.aut->start({"a", document, {}, ""}));
+  CHECK(s.aut->start({"a", document, value{value_map{{"limit", value{20}}}}, ""}));
+}
+
+TEST_CASE("a damaged run log is refused with the run's name", "[unit][actors]") {
+  stage s;
+  s.start(cool_down, "r1");
+  s.settle();
+  for (auto& [key, content] : s.log.facts)
+    if (key.starts_with("run/"))
+      content[content.size() / 2] ^= 1;
+  workflow_coordinator::ports world;
+  world.post = [](const std::function<void()>&) {};
+  world.now_ms = [] { return std::int64_t{0}; };
+  world.log = &s.log;
+  workflow_coordinator again{std::move(world), s.functions};
+  auto back = again.recover();
+  REQUIRE(!back);
+  CHECK(back.error().code == errc::store_corrupt);
+  CHECK(back.error().context.find("r1") != std::string::npos);
+}
+
+TEST_CASE("a workflow that runs itself ends at the deepest level", "[unit][actors]") {
+  stage s;
+  s.start(R"({"workflow": "self", "steps": [{"id": "s", "type": "workflow",
+             "workflow": "self"}]})",
+          "r1");
+  s.settle();
+  CHECK(s.state("r1") == run_state::failed);
+  CHECK(s.aut->open_runs() == 0);
+}
+
+TEST_CASE("who waits for a change hears of it, or of the end of the time", "[unit][actors]") {
+  stage s;
+  s.start(R"({"steps": [{"id": "nap", "type": "wait", "duration": "1s"}]})", "r1");
+  s.settle();
+  auto seen = s.aut->find("r1")->kept;
+  int told = 0;
+  s.aut->when_changed("r1", seen, s.now() + 300, [&] { ++told; });
+  s.pass(200);
+  CHECK(told == 0);
+  s.pass(150);
+  CHECK(told == 1);
+  s.aut->when_changed("r1", seen, s.now() + 10'000, [&] { ++told; });
+  s.pass(1'000);
+  CHECK(told == 2);
+}
