@@ -113,6 +113,37 @@ struct rules_section {
   friend bool operator==(const rules_section&, const rules_section&) = default;
 };
 
+struct workflows_section {
+  /// Folder of documents (`*.json`), read at the start and when they change; empty: none.
+  std::string folder{};
+  /// Folder of Lua functions (`*.lua`), read at the start and when they change; empty: none.
+  std::string functions{};
+  /// Runs that have not ended.
+  std::uint64_t open_max = 1'000'000;
+  /// Runs that have ended and can still be looked at.
+  std::uint64_t ended_max = 10'000;
+
+  friend bool operator==(const workflows_section&, const workflows_section&) = default;
+};
+
+struct compute_section {
+  /// Threads that call functions of workflows; 0: one per core.
+  std::uint32_t workers_max = 0;
+  std::uint32_t workers_min = 1;
+  /// A call that waits longer asks for another thread.
+  std::int64_t grow_delay_us = 20'000;
+  /// A thread that was not needed for so long goes.
+  std::int64_t shrink_after_us = 10'000'000;
+  std::uint64_t waiting_max = 100'000;
+  /// Calls of one function at a time; 0: as many as there are threads.
+  std::uint32_t function_max = 0;
+  /// Of one call of a Lua function.
+  std::uint64_t lua_memory_bytes = std::uint64_t{64} << 20;
+  std::uint64_t lua_instructions = 1'000'000'000;
+
+  friend bool operator==(const compute_section&, const compute_section&) = default;
+};
+
 struct log_section {
   log_level level = log_level::info;
 
@@ -143,6 +174,8 @@ struct node_config {
   history_section history;
   lane_section lane;
   rules_section rules;
+  workflows_section workflows;
+  compute_section compute;
   log_section log;
 
   /// How the children of a parent of this type are supervised.

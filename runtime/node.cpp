@@ -12,6 +12,7 @@
 #include "runtime/caf_access.hpp"
 #include "runtime/detail/node_store.hpp"
 #include "runtime/version.hpp"
+#include "runtime/workflow_host.hpp"
 
 #include <caf/io/middleman.hpp>
 #include <spdlog/spdlog.h>
@@ -75,6 +76,7 @@ struct node::parts {
   result<void> recover(const std::vector<cell*>& cells);
   void make_rules(twin_api& of);
   result<void> start_history(twin_api& of);
+  result<void> start_workflows();
   result<void> listen();
   void stop();
   void add_stats(stats_record& stats);
@@ -128,6 +130,7 @@ struct node::parts {
   std::unique_ptr<rule_host> rules;
   // Null: no property asks for it, or nothing is stored.
   std::unique_ptr<history_host> history;
+  std::unique_ptr<workflow_host> workflows;
   std::unique_ptr<door_context> doors;
   caf::actor door;
   std::string endpoint;
@@ -285,6 +288,20 @@ result<void> node::parts::start_history(twin_api& of) {
   return history->start();
 }
 
+result<void> node::parts::start_workflows() {
+  workflow_host::options wanted;
+  wanted.workflows = options.config.workflows;
+  wanted.compute = options.config.compute;
+  wanted.functions = std::move(options.functions);
+  if (store != nullptr)
+    wanted.store = &store->port();
+  auto started = workflow_host::start(std::move(wanted), *in, clock);
+  if (!started)
+    return tl::unexpected<error>(started.error());
+  workflows = std::move(*started);
+  return {};
+}
+
 result<void> node::parts::listen() {
   const auto& where = options.config.listen;
   door = system.spawn(door_actor, doors.get());
@@ -324,6 +341,8 @@ void node::parts::add_stats(stats_record& stats) {
     rules->add_stats(stats);
   if (history != nullptr)
     history->add_stats(stats);
+  if (workflows != nullptr)
+    workflows->add_stats(stats);
   add("gemel_keys", static_cast<double>(symbols.keys.size()), "Different property keys");
   add("gemel_types", static_cast<double>(symbols.types.size()), "Different twin types");
   if (store != nullptr)
@@ -343,6 +362,9 @@ void node::parts::stop() {
     runner->push_ordered(cell_job{[](cell& c, const moment&) {
       c.end_commands({errc::stopping, "the node is stopping"});
     }});
+  // Its calls that wait are not answered any more; nothing below waits for them.
+  if (workflows != nullptr)
+    workflows->stop();
   for (auto& counter : under_way)
     for (auto left = counter.open.load(); left != 0; left = counter.open.load())
       counter.open.wait(left);
@@ -384,6 +406,8 @@ result<std::unique_ptr<node>> node::start(node_options options) {
     return tl::unexpected<error>(std::move(models.error()));
   auto made = std::make_unique<parts>(std::move(options), std::move(*models));
   if (auto ready = made->start_cells(); !ready)
+    return tl::unexpected<error>(std::move(ready.error()));
+  if (auto ready = made->start_workflows(); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
   std::unique_ptr<node> started{new node{std::move(made)}};
   started->parts_->make_rules(*started);

@@ -5,6 +5,7 @@
 #include "runtime/config.hpp"
 #include "runtime/rule_outlet.hpp"
 #include "runtime/twin_api.hpp"
+#include "workflows/functions.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -20,6 +21,8 @@ struct node_options {
   node_config config{};
   /// C++ behaviours by twin type.
   behavior_table behaviors{};
+  /// Functions that workflows can call, besides the standard ones.
+  std::vector<function_info> functions{};
   /// Whether other programs can reach it at `config.listen`.
   bool listen = false;
   /// For tests of crashes: called at named points of the way to the disk, see `gemel-soak crash`.

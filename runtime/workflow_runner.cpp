@@ -38,12 +38,15 @@ std::shared_ptr<const workflow_run> run_workflow(twin_api& on,
       {.request = [&on](frame asked,
                         reply_function reply) { on.request(std::move(asked), std::move(reply)); },
        .post = [tasks](std::function<void()> task) { tasks->post(std::move(task)); },
-       .compute = [tasks](std::function<void()> task) { tasks->post(std::move(task)); },
+       .compute = [tasks](compute_job job) { tasks->post(std::move(job.run)); },
        .now_ms = wall_ms,
-       .on_change =
-           [&](const run_record& record) {
-             if (options.on_change)
-               options.on_change(*run, record);
+       .commit =
+           [&](workflow_run& of, std::vector<run_record> records,
+               const std::function<void()>& then) {
+             for (const auto& record : records)
+               if (options.on_change)
+                 options.on_change(of, record);
+             then();
            }},
       functions,
       run};

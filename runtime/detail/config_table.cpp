@@ -392,6 +392,78 @@ constexpr option table[] = {
      .help = "Threads that run event rules. 0: one per core, at most four.",
      .slot = [](option_target c) -> option_slot { return &c.node.rules.workers; }},
 
+    {.key = "workflows.folder",
+     .unit = "a folder",
+     .help =
+         "Documents of workflows (*.json), read at the start and when they change. Empty: none.",
+     .slot = [](option_target c) -> option_slot { return &c.node.workflows.folder; },
+     .check = check_path_or_none},
+    {.key = "workflows.functions",
+     .unit = "a folder",
+     .help = "Functions in Lua (*.lua), read at the start and when they change. Empty: none.",
+     .slot = [](option_target c) -> option_slot { return &c.node.workflows.functions; },
+     .check = check_path_or_none},
+    {.key = "workflows.open_max",
+     .unit = "runs",
+     .min = 1,
+     .max = 10'000'000,
+     .help = "Runs that have not ended; beyond it none is started.",
+     .slot = [](option_target c) -> option_slot { return &c.node.workflows.open_max; }},
+    {.key = "workflows.ended_max",
+     .unit = "runs",
+     .max = 10'000'000,
+     .help = "Runs that have ended and can still be looked at; the oldest are forgotten.",
+     .slot = [](option_target c) -> option_slot { return &c.node.workflows.ended_max; }},
+
+    {.key = "compute.workers_max",
+     .unit = "threads",
+     .max = 1'024,
+     .help = "Most threads that call functions. 0: one per core of the machine.",
+     .slot = [](option_target c) -> option_slot { return &c.node.compute.workers_max; }},
+    {.key = "compute.workers_min",
+     .unit = "threads",
+     .min = 1,
+     .max = 1'024,
+     .help = "As many stay when there is nothing to do.",
+     .slot = [](option_target c) -> option_slot { return &c.node.compute.workers_min; }},
+    {.key = "compute.grow_delay",
+     .min = 1,
+     .max = 60'000,
+     .help = "A call that waits longer asks for another thread.",
+     .slot = [](option_target c) -> option_slot {
+       return microseconds_slot{&c.node.compute.grow_delay_us};
+     }},
+    {.key = "compute.shrink_after",
+     .min = 100,
+     .max = 86'400'000,
+     .help = "A thread that was not needed for so long goes.",
+     .slot = [](option_target c) -> option_slot {
+       return microseconds_slot{&c.node.compute.shrink_after_us};
+     }},
+    {.key = "compute.waiting_max",
+     .unit = "calls",
+     .min = 1,
+     .max = 10'000'000,
+     .help = "Calls that may wait; beyond it they fail as overloaded.",
+     .slot = [](option_target c) -> option_slot { return &c.node.compute.waiting_max; }},
+    {.key = "compute.function_max",
+     .unit = "calls",
+     .max = 1'024,
+     .help = "Calls of one function at a time. 0: as many as there are threads.",
+     .slot = [](option_target c) -> option_slot { return &c.node.compute.function_max; }},
+    {.key = "compute.lua_memory",
+     .unit = "bytes",
+     .min = 65'536,
+     .max = std::uint64_t{1} << 36,
+     .help = "Memory of one call of a Lua function.",
+     .slot = [](option_target c) -> option_slot { return &c.node.compute.lua_memory_bytes; }},
+    {.key = "compute.lua_instructions",
+     .unit = "instructions",
+     .min = 10'000,
+     .max = std::numeric_limits<std::int64_t>::max(),
+     .help = "Instructions of one call of a Lua function; a billion take some ten seconds.",
+     .slot = [](option_target c) -> option_slot { return &c.node.compute.lua_instructions; }},
+
     {.key = "log.level",
      .help = "What is logged, to standard error: messages of this level and of those after it.",
      .slot = [](option_target c) -> option_slot { return &c.node.log.level; },
@@ -674,6 +746,10 @@ std::string_view section_help(std::string_view section) noexcept {
     return "How events are collected on their way from twins to subscribers.";
   if (section == "rules")
     return "What the node looks for in the events of its twins.";
+  if (section == "workflows")
+    return "Workflows, and where their documents, functions and runs are.";
+  if (section == "compute")
+    return "The threads that call functions of workflows.";
   if (section == "log")
     return "What it tells about itself.";
   return {};

@@ -50,7 +50,13 @@ void add_history_command(CLI::App& root, program_context& context);
 /// `stats`.
 void add_stats_command(CLI::App& root, program_context& context);
 
-/// `workflow` with `run graph`, `function` with `list`.
+/// `workflow` with `run start add graph` and what `add_workflow_control` adds.
 void add_workflow_commands(CLI::App& root, program_context& context);
+
+/// `workflow` with `list show logs versions signal cancel pause resume compensate rerun`.
+void add_workflow_control(CLI::App& workflows, program_context& context);
+
+/// `compute` with `status`, `function` with `list test`.
+void add_compute_commands(CLI::App& root, program_context& context);
 
 } // namespace gemel

@@ -1,0 +1,197 @@
+#include "messages/duration.hpp"
+#include "runtime/adapters/files.hpp"
+#include "runtime/adapters/terminal.hpp"
+#include "runtime/lua_functions.hpp"
+#include "runtime/program/commands.hpp"
+#include "runtime/program/json_text.hpp"
+#include "runtime/program/workflow_text.hpp"
+#include "workflows/functions.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace gemel {
+
+namespace {
+
+constexpr std::size_t function_bytes_max = std::size_t{1} << 20;
+
+std::string text_at(const value& from, std::string_view key) {
+  const auto* found = from.find(key);
+  if (found == nullptr || found->is_null())
+    return "";
+  return found->is_text() ? std::string{found->as_text()} : to_json(*found);
+}
+
+int ask(const program_context& context, const char* name,
+        const std::function<void(const value&)>& print) {
+  auto link = open_link(context);
+  if (!link)
+    return refuse(context, link.error());
+  auto answer = (*link)->call({"compute", name, {}});
+  if (!answer)
+    return refuse(context, answer.error());
+  if (context.json)
+    context.console.out(to_json(*answer) + "\n");
+  else
+    print(*answer);
+  return finish(context, exit_ok);
+}
+
+void print_status(const program_context& context, const value& answer) {
+  context.console.out(
+      "workers " + text_at(answer, "workers") + " of " + text_at(answer, "workers_min") + " to "
+      + text_at(answer, "workers_max") + ", running " + text_at(answer, "running") + ", waiting "
+      + text_at(answer, "waiting") + ", oldest for " + text_at(answer, "delay_ms") + " ms\n\n");
+  table functions{{{"FUNCTION"}, {"WAITING"}, {"RUNNING"}, {"DONE"}, {"REFUSED"}}, context.form()};
+  std::vector<std::vector<table_cell>> rows;
+  for (const auto& one : answer.find("functions")->as_list())
+    rows.push_back({{text_at(one, "function")},
+                    {text_at(one, "waiting"), true},
+                    {text_at(one, "running"), true},
+                    {text_at(one, "done"), true},
+                    {text_at(one, "refused"), true}});
+  context.console.out(functions.draw(rows));
+  const auto scaled = answer.find("scaled")->as_list();
+  if (!scaled.empty())
+    context.console.out("\n");
+  for (const auto& one : scaled)
+    context.console.out(run_time_text(one.find("at_ms")->as_integer()) + "  " + text_at(one, "from")
+                        + " -> " + text_at(one, "to") + " workers: " + text_at(one, "reason")
+                        + "\n");
+}
+
+void print_functions(const program_context& context, const value& answer) {
+  table drawn{{{"FUNCTION"}, {"WHAT IT DOES"}}, context.form()};
+  std::vector<std::vector<table_cell>> rows;
+  for (const auto& one : answer.find("functions")->as_list())
+    rows.push_back({{text_at(one, "function")}, {text_at(one, "help")}});
+  context.console.out(drawn.draw(rows));
+}
+
+// What every node has; with `--node`, what that node has.
+int list_functions(const program_context& context, bool of_node) {
+  auto print = [&](const value& answer) { print_functions(context, answer); };
+  if (of_node)
+    return ask(context, "functions", print);
+  value_list all;
+  const auto library = function_library::standard();
+  for (const auto& [name, about] : library.all())
+    all.push_back(value{
+        value_map{{"name", value{name}}, {"function", value{name}}, {"help", value{about->help}}}});
+  if (context.json)
+    context.console.out(to_json(value{std::move(all)}) + "\n");
+  else
+    print(value{value_map{{"functions", value{std::move(all)}}}});
+  return finish(context, exit_ok);
+}
+
+struct test_arguments {
+  std::string function;
+  std::string input;
+  std::uint64_t memory = lua_limits{}.memory_bytes;
+  std::uint64_t instructions = lua_limits{}.instructions;
+};
+
+result<function_info> function_of(const test_arguments& asked) {
+  if (asked.function.ends_with(".lua")) {
+    auto text = read_file(asked.function, function_bytes_max);
+    if (!text)
+      return tl::unexpected<error>(text.error());
+    return make_lua_function(lua_function_name(asked.function), std::move(*text), asked.function,
+                             {asked.memory, asked.instructions});
+  }
+  const auto library = function_library::standard();
+  if (const auto* known = library.find(asked.function))
+    return *known;
+  return fail(errc::not_found, "there is no standard function '" + asked.function
+                                   + "'; a function in Lua is named by its file");
+}
+
+result<function_input> input_of(const std::string& text) {
+  function_input made;
+  if (text.empty())
+    return made;
+  std::string json = text;
+  if (text.starts_with('@')) {
+    auto file = read_file(text.substr(1), function_bytes_max);
+    if (!file)
+      return tl::unexpected<error>(file.error());
+    json = std::move(*file);
+  }
+  auto content = value_from_json(json);
+  if (!content)
+    return fail(content.error().code, "--input: " + content.error().context);
+  if (!content->is_map())
+    return fail(errc::bad_value, "--input: must be an object");
+  for (const auto& one : content->as_map()) {
+    if (one.key == "twin")
+      made.twin = one.content;
+    else if (one.key == "parameters")
+      made.parameters = one.content;
+    else if (one.key == "inputs")
+      made.inputs = one.content;
+    else
+      return fail(errc::bad_value,
+                  "--input: '" + one.key + "' is none of twin, parameters and inputs");
+  }
+  return made;
+}
+
+int test_function(const program_context& context, const test_arguments& asked) {
+  auto function = function_of(asked);
+  if (!function)
+    return refuse(context, function.error());
+  auto input = input_of(asked.input);
+  if (!input)
+    return refuse(context, input.error());
+  auto answer = function->call(*input);
+  if (!answer)
+    return refuse(context, answer.error());
+  context.console.out(to_json(*answer) + "\n");
+  return finish(context, exit_ok);
+}
+
+void add_test(CLI::App& functions, program_context& context) {
+  auto asked = std::make_shared<test_arguments>();
+  auto* command =
+      functions.add_subcommand("test", "Call a function here, as a step of a workflow would");
+  command->add_option("FUNCTION", asked->function, "A file (.lua), or a standard function")
+      ->required();
+  command
+      ->add_option("--input", asked->input,
+                   "An object with `twin`, `parameters` and `inputs`, or @FILE")
+      ->type_name("JSON");
+  command->add_option("--memory", asked->memory, "Bytes that Lua may use")->type_name("BYTES");
+  command->add_option("--instructions", asked->instructions, "Instructions that Lua may run")
+      ->type_name("N");
+  command->footer("Example:\n"
+                  "  gemel function test rul.lua --input '{\"parameters\": {\"limit\": 3}}'");
+  command->callback([&context, asked] {
+    context.action = [&context, asked] { return test_function(context, *asked); };
+  });
+}
+
+} // namespace
+
+void add_compute_commands(CLI::App& root, program_context& context) {
+  auto* compute = root.add_subcommand("compute", "The threads that call functions");
+  compute->require_subcommand(1);
+  auto* status = compute->add_subcommand("status", "Show workers, what waits, and what changed");
+  add_link_options(*status, context);
+  status->callback([&context] {
+    context.action = [&context] {
+      return ask(context, "status", [&](const value& answer) { print_status(context, answer); });
+    };
+  });
+  auto* functions = root.add_subcommand("function", "What workflows can compute");
+  functions->require_subcommand(1);
+  auto* list = functions->add_subcommand("list", "List the standard functions, or those of a node");
+  add_link_options(*list, context);
+  list->callback([&context, list] {
+    bool of_node = list->count("--node") > 0;
+    context.action = [&context, of_node] { return list_functions(context, of_node); };
+  });
+  add_test(*functions, context);
+}
+
+} // namespace gemel
