@@ -655,7 +655,7 @@ TEST_CASE("bash completes commands, options and choices", "[integration][runtime
   };
   CHECK(complete("gemel tw") == "twin\n");
   CHECK(complete("gemel twin cre") == "create\n");
-  CHECK(complete("gemel twin --node x l") == "list\n");
+  CHECK(complete("gemel twin --node x li") == "lifecycle list\n");
   CHECK(complete("gemel twin delete m1 --children c") == "cascade\n");
   CHECK(complete("gemel twin lifecycle m1 re") == "resume retire repair\n");
   CHECK(complete("gemel completion f") == "fish\n");
