@@ -186,8 +186,8 @@ result<void> cell::check_update(const twin_row& row, wire::Update::Reader update
   if (row.has(twin_row::closing) || row.has(twin_row::stopped))
     return tl::unexpected<error>(is_going(row));
   if (!accepts_updates(row.lifecycle)) {
-    auto refused = next(row.lifecycle, lifecycle_trigger::data_seen);
-    return fail(errc::illegal_state, row.id.str() + ": " + refused.error().context);
+    auto refused = takes_no_updates(row.lifecycle);
+    return fail(refused.code, row.id.str() + ": " + refused.context);
   }
   auto wanted_version = update.getIfVersion();
   if (wanted_version != 0 && wanted_version != row.version)

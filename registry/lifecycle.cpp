@@ -42,10 +42,14 @@ void append(std::string& list, std::string_view name) {
   list += name;
 }
 
+// What the runtime itself decides is nothing to advise.
+constexpr std::array<bool, lifecycle_triggers> by_people{true,  true, true, false, false,
+                                                         false, true, true, true};
+
 std::string possible_moves(std::size_t from) {
   std::string all;
   for (std::size_t i = 0; i < lifecycle_triggers; ++i)
-    if (table[from][i])
+    if (by_people[i] && table[from][i])
       append(all, trigger_names[i]);
   return all.empty() ? "nothing is possible from there" : "possible from there: " + all;
 }
@@ -63,6 +67,12 @@ result<lifecycle_state> next(lifecycle_state from, lifecycle_trigger trigger) {
     return *to;
   return fail(errc::illegal_state, "'" + std::string{trigger_names[column]} + "' of a twin that is "
                                        + std::string{to_string(from)} + "; " + possible_moves(row));
+}
+
+error takes_no_updates(lifecycle_state state) {
+  return {errc::illegal_state, "a twin that is " + std::string{to_string(state)}
+                                   + " takes no updates; "
+                                   + possible_moves(static_cast<std::size_t>(state))};
 }
 
 std::string_view to_string(lifecycle_trigger trigger) noexcept {

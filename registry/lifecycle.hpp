@@ -49,16 +49,19 @@ inline constexpr std::size_t lifecycle_states = 7;
 inline constexpr std::size_t lifecycle_triggers = 9;
 
 /// The state after `trigger` in state `from`.
-/// @returns errc::illegal_state naming the moves that are possible from there; errc::bad_value if a
+/// @returns errc::illegal_state naming what a person may do from there; errc::bad_value if a
 ///          number (from a message) is none of the enumerators.
 [[nodiscard]] result<lifecycle_state> next(lifecycle_state from, lifecycle_trigger trigger);
 
 /// Whether a twin in `state` takes updates: exactly where `data_seen` is a legal move. They make it
-/// active. For the text of the refusal, call `next(state, lifecycle_trigger::data_seen)`.
+/// active.
 constexpr bool accepts_updates(lifecycle_state state) noexcept {
   return state == lifecycle_state::provisioned || state == lifecycle_state::active
          || state == lifecycle_state::stale;
 }
+
+/// What a twin in `state`, which does not take updates, answers to one.
+error takes_no_updates(lifecycle_state state);
 
 /// The name as written above; `unknown` for a number that is none.
 std::string_view to_string(lifecycle_trigger trigger) noexcept;

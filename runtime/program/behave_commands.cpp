@@ -128,62 +128,11 @@ void add_emit_command(CLI::App& twin, program_context& context) {
   });
 }
 
-// ---- retire ---------------------------------------------------------------------------------
-
-struct retire_options {
-  std::vector<std::string> ids;
-  std::string children = "refuse";
-};
-
-int run_retire(const program_context& context, const retire_options& wanted) {
-  auto children = wanted.children == "cascade"  ? child_policy::cascade
-                  : wanted.children == "orphan" ? child_policy::orphan
-                                                : child_policy::refuse;
-  auto link = open_link(context);
-  if (!link)
-    return refuse(context, link.error());
-  auto code = exit_ok;
-  json_list done;
-  for (const auto& id : wanted.ids) {
-    if (auto answer = (*link)->retire(id, children); !answer) {
-      code = std::max(code, refuse(context, answer.error()));
-      continue;
-    }
-    done.add_json(to_json(value{id}));
-    if (!context.json)
-      context.console.out("retired " + printable(id) + "\n");
-  }
-  if (context.json)
-    context.console.out(json_object{}.add_json("retired", done.text()).text() + "\n");
-  return code;
-}
-
-void add_retire_command(CLI::App& twin, program_context& context) {
-  auto wanted = std::make_shared<retire_options>();
-  auto* command = twin.add_subcommand("retire", "Take twins out of use for good, but keep them");
-  command->add_option("ID", wanted->ids, "Ids")->required()->type_name("");
-  command
-      ->add_option("--children", wanted->children,
-                   "A twin with children is refused (the default), or all below it are retired "
-                   "too, or its children become roots")
-      ->check(
-          CLI::IsMember(std::vector<std::string>{"refuse", "cascade", "orphan"}).description(""))
-      ->type_name("refuse|cascade|orphan");
-  add_link_options(*command, context);
-  command->footer("Examples:\n"
-                  "  gemel twin retire press-7\n"
-                  "  gemel twin retire hall-3 --children cascade");
-  command->callback([&context, wanted] {
-    context.action = [&context, wanted] { return run_retire(context, *wanted); };
-  });
-}
-
 } // namespace
 
 void add_behave_commands(CLI::App& twin, program_context& context) {
   add_command_command(twin, context);
   add_emit_command(twin, context);
-  add_retire_command(twin, context);
 }
 
 } // namespace gemel

@@ -370,9 +370,7 @@ int run_action(const program_context& context, bulk_arguments& asked) {
     return refuse_usage(context, "--retry: '" + asked.retry + "' is not a duration such as 60s");
   if (patience && patience->count() > 0)
     asked.rules.patience = *patience;
-  asked.rules.children = asked.children == "cascade"  ? child_policy::cascade
-                         : asked.children == "orphan" ? child_policy::orphan
-                                                      : child_policy::refuse;
+  asked.rules.children = child_policy_of(asked.children);
   if (!asked.file.empty() && asked.has_query())
     return refuse_usage(context, "either a FILE or a query such as --where, not both");
   if (asked.has_query())
@@ -385,10 +383,6 @@ int run_action(const program_context& context, bulk_arguments& asked) {
   if (!asked.set.empty() || !asked.unset.empty())
     return refuse_usage(context, "--set and --unset go with a query such as --where");
   return file_run{context, asked}.run();
-}
-
-CLI::Validator one_of(std::vector<std::string> words) {
-  return CLI::IsMember(std::move(words)).description("");
 }
 
 void add_file_options(CLI::App& command, program_context& context, bulk_arguments& asked) {
@@ -492,11 +486,7 @@ void add_delete(CLI::App& bulk, program_context& context) {
   auto* command = add_action(bulk, context, bulk_action::remove, "Delete twins", asked);
   add_query_options(*command, *asked);
   command->add_flag("--if-present", asked->rules.repeat, "A twin that is not there is no failure");
-  command
-      ->add_option("--children", asked->children,
-                   "A twin with children is refused (the default), or they go too, or become roots")
-      ->check(one_of({"refuse", "cascade", "orphan"}))
-      ->type_name("refuse|cascade|orphan");
+  add_children_option(*command, asked->children);
   command->footer("Examples:\n"
                   "  gemel bulk delete --type probe --where \"last_seen < 1700000000\" --yes\n"
                   "  gemel bulk delete old.csv --children cascade\n"

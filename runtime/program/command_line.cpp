@@ -34,6 +34,25 @@ void add_link_options(CLI::App& command, program_context& context) {
       ->type_name("TIME");
 }
 
+void add_children_option(CLI::App& command, std::string& policy) {
+  command
+      .add_option("--children", policy,
+                  "A twin with children is refused (the default), or all below it share its fate, "
+                  "or its children become roots")
+      ->check(one_of({"refuse", "cascade", "orphan"}))
+      ->type_name("refuse|cascade|orphan");
+}
+
+child_policy child_policy_of(std::string_view policy) {
+  return policy == "cascade"  ? child_policy::cascade
+         : policy == "orphan" ? child_policy::orphan
+                              : child_policy::refuse;
+}
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  return CLI::IsMember(std::move(words)).description("");
+}
+
 result<std::unique_ptr<client>> open_link(const program_context& context) {
   auto patience = parse_duration(context.timeout);
   if (!patience)

@@ -16,6 +16,7 @@
 // The library's name, not ours.
 namespace CLI { // NOLINT(readability-identifier-naming)
 class App;
+class Validator;
 } // namespace CLI
 
 /// What all commands of the program share. Each command reads its options into a struct of its own
@@ -53,6 +54,14 @@ void add_json_option(CLI::App& command, program_context& context);
 
 /// Adds `--node`, `--timeout` and `--json`.
 void add_link_options(CLI::App& command, program_context& context);
+
+/// Adds `--children`: what becomes of the twins below. @param policy as it stands there.
+void add_children_option(CLI::App& command, std::string& policy);
+/// What `--children` says.
+child_policy child_policy_of(std::string_view policy);
+
+/// One of these words and no other. Help shows them already.
+CLI::Validator one_of(std::vector<std::string> words);
 
 /// Links to the node that the options name.
 result<std::unique_ptr<client>> open_link(const program_context& context);

@@ -8,13 +8,13 @@ namespace gemel {
 /// `node` and `check`.
 void add_node_commands(CLI::App& root, program_context& context);
 
-/// `twin` with `create get update delete move`.
+/// `twin` with `create get update delete retire move lifecycle`.
 void add_twin_commands(CLI::App& twin, program_context& context);
 
 /// `twin update` alone.
 void add_update_command(CLI::App& twin, program_context& context);
 
-/// `twin` with `command emit retire`.
+/// `twin` with `command` and `emit`.
 void add_behave_commands(CLI::App& twin, program_context& context);
 
 /// `twin list`.

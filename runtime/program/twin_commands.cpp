@@ -176,34 +176,42 @@ struct delete_arguments {
 };
 
 int run_delete(const program_context& context, const delete_arguments& asked) {
-  auto children = asked.children == "cascade"  ? child_policy::cascade
-                  : asked.children == "orphan" ? child_policy::orphan
-                                               : child_policy::refuse;
   return for_each_id(context, asked.ids, "deleted", [&](client& link, const std::string& id) {
-    return link.remove(id, children);
+    return link.remove(id, child_policy_of(asked.children));
   });
 }
 
-// One of these words and no other. Help shows them already.
-CLI::Validator one_of(std::vector<std::string> words) {
-  return CLI::IsMember(std::move(words)).description("");
+int run_retire(const program_context& context, const delete_arguments& asked) {
+  return for_each_id(context, asked.ids, "retired", [&](client& link, const std::string& id) {
+    return link.retire(id, child_policy_of(asked.children));
+  });
 }
 
 void add_delete_command(CLI::App& twin, program_context& context) {
   auto asked = std::make_shared<delete_arguments>();
   auto* command = twin.add_subcommand("delete", "Delete twins");
   command->add_option("ID", asked->ids, "Ids")->required()->type_name("");
-  command
-      ->add_option("--children", asked->children,
-                   "A twin with children is refused (the default), or they go too, or become roots")
-      ->check(one_of({"refuse", "cascade", "orphan"}))
-      ->type_name("refuse|cascade|orphan");
+  add_children_option(*command, asked->children);
   add_link_options(*command, context);
   command->footer("Examples:\n"
                   "  gemel twin delete press-7 press-8\n"
                   "  gemel twin delete hall-3 --children cascade");
   command->callback([&context, asked] {
     context.action = [&context, asked] { return run_delete(context, *asked); };
+  });
+}
+
+void add_retire_command(CLI::App& twin, program_context& context) {
+  auto asked = std::make_shared<delete_arguments>();
+  auto* command = twin.add_subcommand("retire", "Take twins out of use for good, but keep them");
+  command->add_option("ID", asked->ids, "Ids")->required()->type_name("");
+  add_children_option(*command, asked->children);
+  add_link_options(*command, context);
+  command->footer("Examples:\n"
+                  "  gemel twin retire press-7\n"
+                  "  gemel twin retire hall-3 --children cascade");
+  command->callback([&context, asked] {
+    context.action = [&context, asked] { return run_retire(context, *asked); };
   });
 }
 
@@ -274,6 +282,7 @@ void add_twin_commands(CLI::App& twin, program_context& context) {
   add_get_command(twin, context);
   add_update_command(twin, context);
   add_delete_command(twin, context);
+  add_retire_command(twin, context);
   add_move_command(twin, context);
   add_lifecycle_command(twin, context);
   add_behave_commands(twin, context);
