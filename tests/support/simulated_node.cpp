@@ -10,6 +10,7 @@
 #include <future>
 #include <map>
 #include <numeric>
+#include <thread>
 
 namespace gemel::test {
 
@@ -55,7 +56,9 @@ simulated_node::simulated_node(options wanted)
              },
              [this](const frame& events) { ingress_->emit_unasked(events); },
              &works_} {
-  auto* stored = options_.store != nullptr ? options_.store : options_.real_store;
+  store_port* stored = options_.store;
+  if (stored == nullptr)
+    stored = options_.real_store;
   if (stored != nullptr) {
     link_.emplace(store_link{*stored});
     link_->pass_bytes_min = options_.snapshot_pass_bytes;
@@ -121,6 +124,9 @@ void simulated_node::wait_for_store() {
   last.done = [&](const result<void>&) { answered.set_value(); };
   if (options_.real_store->append(std::move(last)))
     answered.get_future().wait();
+  // One that failed takes nothing more, but may still be answering what it has.
+  while (options_.real_store->count().queue_entries > 0)
+    std::this_thread::yield();
 }
 
 void simulated_node::wake_due() {

@@ -6,6 +6,7 @@
 #include "messages/limits.hpp"
 #include "messages/replies.hpp"
 #include "messages/requests.hpp"
+#include "runtime/adapters/rocks_store.hpp"
 #include "tests/support/simulated_store.hpp"
 
 #include <atomic>
@@ -107,7 +108,7 @@ public:
     simulated_store* store = nullptr;
     /// The same of a real store, whose thread answers: look at answers after `run` only, and stop
     /// the store before the node is destroyed.
-    store_port* real_store = nullptr;
+    rocks_store* real_store = nullptr;
     /// Small, so that snapshots are written all the time.
     std::uint64_t snapshot_pass_bytes = 1u << 20;
   };
