@@ -138,6 +138,8 @@ private:
     std::string id;
   };
   named_twin named_by(wire::Alias::Reader alias) const;
+  /// @returns errc::unknown_key for a property by which no twin can be found.
+  result<void> check_aliases(wire::Get::Reader wanted) const;
   void update_atomic(atomic_request asked);
   void push_joint(const batch_ptr& of, const std::vector<target>& sorted, std::uint64_t number);
   static void refuse_joint(const batch_ptr& of, std::vector<failure>& faults,

@@ -114,6 +114,15 @@ ingress::named_twin ingress::named_by(wire::Alias::Reader alias) const {
   return {std::string{property} + "=" + to_string(content), holder.value_or(std::string{})};
 }
 
+result<void> ingress::check_aliases(wire::Get::Reader wanted) const {
+  static const model_table none;
+  const auto& models = limits_.models != nullptr ? *limits_.models : none;
+  for (auto alias : wanted.getAliases())
+    if (auto known = models.check_alias(text_of(alias.getProperty())); !known)
+      return known;
+  return {};
+}
+
 /// Reads each cell's twins in one turn of it. Atomic batches that took effect in between may show
 /// in some of them and not in others; then all is read anew.
 void ingress::get(const frame& request, const reply_function& reply, std::uint32_t attempt) {
@@ -125,6 +134,8 @@ void ingress::get(const frame& request, const reply_function& reply, std::uint32
     bool with_stamps = false;
     std::atomic<bool> torn{false};
   };
+  if (auto known = check_aliases(request.message().getGet()); !known)
+    return reply(make_error_reply(known.error()));
   auto shared = std::make_shared<gathering>();
   for (auto id : request.message().getGet().getIds())
     shared->ids.push_back({std::string{text_of(id)}, std::string{text_of(id)}});

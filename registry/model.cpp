@@ -122,6 +122,22 @@ bool model_table::is_a(std::string_view type, std::string_view model) const noex
   return false;
 }
 
+result<void> model_table::check_alias(std::string_view property) const {
+  std::set<std::string_view> unique;
+  for (const auto& [name, model] : models_)
+    for (const auto& each : model.properties)
+      if (each.unique)
+        unique.insert(each.key);
+  if (unique.contains(property))
+    return {};
+  std::string known;
+  for (auto each : unique)
+    known += (known.empty() ? "" : ", ") + std::string{each};
+  return fail(errc::unknown_key,
+              "no type declares '" + std::string{property} + "' as unique; "
+                  + (known.empty() ? "nor any other property" : "unique are: " + known));
+}
+
 bool model_table::has_capability(std::string_view type,
                                  std::string_view capability) const noexcept {
   const auto* model = find(type);

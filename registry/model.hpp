@@ -108,6 +108,10 @@ public:
   /// Whether twins of `type` can do that.
   bool has_capability(std::string_view type, std::string_view capability) const noexcept;
 
+  /// Whether a twin can be found by this property.
+  /// @returns errc::unknown_key with the properties by which it can, if no type declares it unique.
+  result<void> check_alias(std::string_view property) const;
+
   /// By name.
   const std::map<std::string, type_model, std::less<>>& all() const noexcept { return models_; }
 

@@ -78,6 +78,16 @@ TEST_CASE("a value must be of its property's kind and range", "[unit][registry]"
   CHECK(check(load, value{"12"}).error().context == "load must be of kind number");
 }
 
+TEST_CASE("a twin is found by unique properties only", "[unit][registry]") {
+  auto models = model_table::make({pump(), asset()});
+  REQUIRE(models);
+  CHECK(models->check_alias("serial"));
+  CHECK(models->check_alias("load").error()
+        == error{errc::unknown_key, "no type declares 'load' as unique; unique are: serial"});
+  CHECK(model_table{}.check_alias("load").error()
+        == error{errc::unknown_key, "no type declares 'load' as unique; nor any other property"});
+}
+
 TEST_CASE("the names of property kinds are read back", "[unit][registry]") {
   for (auto kind :
        {property_kind::any, property_kind::boolean, property_kind::integer, property_kind::number,
