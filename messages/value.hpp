@@ -216,7 +216,7 @@ void append_json_text(std::string& out, std::string_view text);
 /// Reads one JSON document as a value. Integers that fit 64 bits signed become integers, all other
 /// numbers reals.
 /// @returns errc::bad_syntax with line and column; errc::limit_reached beyond `value_depth_max`,
-///          `value_elements_max` or `text_bytes_max`.
+///          `value_elements_max`, `text_bytes_max` or `key_bytes_max`.
 result<value> value_from_json(std::string_view text);
 
 /// The value for people: texts without quotes, all else as JSON.

@@ -271,8 +271,12 @@ private:
     auto start = at_;
     if (peek() != '"')
       return expected("a key in double quotes");
-    if (!read_text(key) || !fits(key, start))
+    if (!read_text(key))
       return false;
+    if (key.size() > limits::key_bytes_max)
+      return refuse(errc::limit_reached, start,
+                    "a key of " + std::to_string(key.size()) + " bytes, at most "
+                        + std::to_string(limits::key_bytes_max) + " are allowed");
     skip_space();
     if (!accept(':'))
       return expected("':'");

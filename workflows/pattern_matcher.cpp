@@ -50,6 +50,9 @@ bool wants(const pattern_stage& stage, const rule_event& event, const event_chai
          && (stage.relation == event_relation::time || is_related(stage, event, bound));
 }
 
+// What tests see that no run has anything to do with.
+const event_chain nothing_bound;
+
 } // namespace
 
 // One event as one run sees it; each test is made at most once, and one that reads nothing that a
@@ -59,7 +62,7 @@ struct pattern_matcher::event_view {
 
   const rule_event_ptr& event;
   std::uint64_t number = 0;
-  const event_chain* bound = nullptr;
+  const event_chain* bound = &nothing_bound;
   answer_list answers{};
   answer_list shared{};
 

@@ -41,6 +41,7 @@ if(GEMEL_SANITIZE)
   set(sanitize -fsanitize=${GEMEL_SANITIZE} -fno-sanitize-recover=all)
   target_compile_options(gemel_build INTERFACE ${sanitize} -fno-omit-frame-pointer)
   # GCC sees uninitialised variables where there are none once it has instrumented the code.
-  target_compile_options(gemel_build INTERFACE -Wno-maybe-uninitialized)
+  target_compile_options(gemel_build INTERFACE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(gemel_build INTERFACE ${sanitize})
 endif()

@@ -200,6 +200,10 @@ TEST_CASE("value_from_json holds the limits of depth, elements and text", "[unit
   for (int i = 0; i < 100'000; ++i)
     maps += "{\"$map\":{\"a\":";
   CHECK(begins(fault_of(maps), "limit_reached"));
+  // Found by fuzzing: what the store would not read again.
+  std::string key(limits::key_bytes_max, 'k');
+  CHECK(value_from_json("{\"" + key + "\": 1}").has_value());
+  CHECK(begins(fault_of("{\"" + key + "k\": 1}"), "limit_reached: line 1, column 2"));
 
   std::string list = "[0";
   for (std::size_t i = 1; i < limits::value_elements_max; ++i)

@@ -291,6 +291,12 @@ TEST_CASE("what is no TOML is refused with its place", "[unit][runtime]") {
   CHECK(starts("[node]\nid\n", "node.toml:2:3: "));
   CHECK(starts("[node]\n= 3\n", "node.toml:2:1: "));
   CHECK(starts("[node]\n [@x]\n", "node.toml:2:2: malformed key (names have"));
+  // Found by fuzzing: the TOML library ran into what it holds for unreachable.
+  CHECK(starts("[types\xCD\x92"
+               "achine]\n",
+               "node.toml:1:7: malformed key or value (names have"));
+  CHECK(starts("[node]\nid = \"é\" é\n", "node.toml:2:10: malformed key or value (names have"));
+  CHECK(starts("[node]\n [@x]\nid = é\n", "node.toml:2:2: malformed key (names have"));
   CHECK(starts("[node]\nid = 1 2\n", "node.toml:2:8: "));
   CHECK(starts("[node]\nid = \xff\n", "node.toml:2:"));
   CHECK(starts("[node]\nworkers = [1,\n[log]\nlevel = \"info\"\n", "node.toml:3:2: "));

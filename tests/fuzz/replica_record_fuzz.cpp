@@ -1,0 +1,18 @@
+#include "actors/sync/replica_record.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+/// A record of replicas, of any bytes: what is accepted is written back to the same.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace gemel;
+  if (size < 4)
+    return 0;
+  auto record = unpack_record(fuzz::with_checksum(data, size));
+  if (!record) {
+    fuzz::expect_named(record.error());
+    return 0;
+  }
+  auto again = unpack_record(pack_record(*record));
+  fuzz::expect(again && again->entries == record->entries && again->clock == record->clock,
+               "a record is written back differently");
+  return 0;
+}
