@@ -76,4 +76,22 @@ const std::string& expression::to_string() const noexcept {
   return program_->text;
 }
 
+std::vector<conjunct> conjuncts_of(std::string_view text, const expression_options& options) {
+  auto tree = detail::parse_expression(text, options);
+  if (!tree)
+    return {};
+  auto print = [&](const detail::node& part) {
+    return detail::print_expression({part, tree->references});
+  };
+  auto is_and = tree->root.kind == detail::node_kind::logical_and;
+  std::vector<conjunct> made;
+  for (const auto& part : is_and ? tree->root.children : std::vector{tree->root}) {
+    auto is_equality = part.kind == detail::node_kind::comparison
+                       && part.comparison == detail::comparison_kind::equal;
+    made.push_back({print(part), is_equality ? print(part.children[0]) : std::string{},
+                    is_equality ? print(part.children[1]) : std::string{}});
+  }
+  return made;
+}
+
 } // namespace gemel

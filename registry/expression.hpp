@@ -168,4 +168,16 @@ private:
   std::shared_ptr<const detail::program> program_;
 };
 
+/// A condition that must hold for a whole expression to hold.
+struct conjunct {
+  std::string text;
+  /// Of `left = right`; else both are empty.
+  std::string left;
+  std::string right;
+};
+
+/// What `text`, compiled under `options`, is an AND of; itself if it is none. Empty if it does not
+/// compile.
+std::vector<conjunct> conjuncts_of(std::string_view text, const expression_options& options = {});
+
 } // namespace gemel

@@ -8,6 +8,17 @@ namespace gemel {
 namespace {
 
 using test_list = std::vector<edge_test>;
+using stage_list = std::vector<std::uint32_t>;
+using node_list = std::vector<pattern_node>;
+
+// How a node is come to.
+struct place {
+  contiguity link = contiguity::relaxed;
+  // Of stages that must be absent while it waits for its first event.
+  stage_list absences{};
+  // Of stages that must be absent right behind it.
+  stage_list behind{};
+};
 
 test_list with(test_list tests, edge_test more) {
   tests.push_back(more);
@@ -25,7 +36,7 @@ struct automaton::builder {
   std::map<std::uint32_t, std::uint32_t> unrestricted{};
 
   std::uint32_t add(std::uint32_t stage, state_role role = state_role::normal) {
-    states.push_back({stage, role, {}});
+    states.push_back({stage, role, {}, 0});
     return static_cast<std::uint32_t>(states.size() - 1);
   }
   void edge(std::uint32_t from, edge_kind kind, std::uint32_t to, test_list tests = {}) {
@@ -52,20 +63,34 @@ struct automaton::builder {
     return tests;
   }
 
+  // Stands on the edges of the states around it.
   bool is_relaxed_absence(std::uint32_t stage) const {
     return of.stages[stage].absent && of.stages[stage].link != contiguity::strict;
   }
+  bool is_optional(const pattern_node& node) const {
+    return node.kind == node_kind::stage ? of.stages[node.stage].optional : node.optional;
+  }
 
-  // The absences that still hold when `stage` begins to wait.
-  std::vector<std::uint32_t> absences_before(std::uint32_t stage) const {
-    std::vector<std::uint32_t> found;
-    while (stage > 0) {
-      --stage;
-      if (is_relaxed_absence(stage))
-        found.push_back(stage);
-      else if (!of.stages[stage].optional)
-        break;
+  // The absences that still hold when the node at `index` begins to wait.
+  stage_list absences_at(const node_list& nodes, std::size_t index, const stage_list& outer) const {
+    stage_list found;
+    while (index > 0) {
+      const auto& node = nodes[--index];
+      auto is_absence = node.kind == node_kind::stage && of.stages[node.stage].absent;
+      if (is_absence && is_relaxed_absence(node.stage) && !of.stages[node.stage].is_timed())
+        found.push_back(node.stage);
+      else if (!is_absence && !is_optional(node))
+        return found;
     }
+    found.insert(found.end(), outer.begin(), outer.end());
+    return found;
+  }
+  // The absences right behind it.
+  stage_list absences_behind(const node_list& nodes, std::size_t index) const {
+    stage_list found;
+    while (++index < nodes.size() && nodes[index].kind == node_kind::stage
+           && is_relaxed_absence(nodes[index].stage))
+      found.push_back(nodes[index].stage);
     return found;
   }
 
@@ -78,18 +103,14 @@ struct automaton::builder {
   void stop_at(std::uint32_t state, std::uint32_t absence) {
     edge(state, edge_kind::proceed, stop_of(absence), {takes(absence)});
   }
-  void stop_at_absences(std::uint32_t state, std::uint32_t stage) {
-    for (auto absence : absences_before(stage))
+  void stop_at_all(std::uint32_t state, const stage_list& absences) {
+    for (auto absence : absences)
       stop_at(state, absence);
-  }
-  // A loop that has begun already waits for what must be absent behind it.
-  void stop_loop(std::uint32_t state, std::uint32_t stage) {
-    if (stage + 1 < of.stages.size() && is_relaxed_absence(stage + 1))
-      stop_at(state, stage + 1);
   }
 
   std::uint32_t copy(std::uint32_t state) {
     auto made = add(states[state].stage, states[state].role);
+    states[made].then = states[state].then;
     states[made].edges = states[state].edges;
     for (auto& one : states[made].edges)
       if (one.target == state)
@@ -97,10 +118,9 @@ struct automaton::builder {
     return made;
   }
 
-  // An event taken by an optional stage ends the absences before it: its sink must not know them.
-  std::uint32_t without_absences(std::uint32_t stage, std::uint32_t sink) {
-    auto absences = absences_before(stage);
-    if (absences.empty() || !of.stages[stage].optional)
+  // An event taken by what is optional ends the absences before it: its sink must not know them.
+  std::uint32_t without(const stage_list& absences, std::uint32_t sink) {
+    if (absences.empty())
       return sink;
     auto made = copy(sink);
     auto edges = std::move(states[made].edges);
@@ -112,22 +132,44 @@ struct automaton::builder {
                  != absences.end())
         continue;
       if (one.kind == edge_kind::proceed && !is_stop)
-        one.target = without_absences(stage, one.target);
+        one.target = without(absences, one.target);
       states[made].edges.push_back(std::move(one));
     }
     return made;
   }
-
-  // While a greedy stage wants an event, the state behind it must not look at it.
-  void restrict(std::uint32_t state, std::uint32_t greedy) {
-    for (auto& one : states[state].edges)
-      one.tests.push_back(takes(greedy, true));
+  std::uint32_t behind_optional(const place& at, std::uint32_t stage, std::uint32_t sink) {
+    return of.stages[stage].optional ? without(at.absences, sink) : sink;
   }
 
-  std::uint32_t single(std::uint32_t stage, std::uint32_t sink, std::uint32_t proceed_to,
-                       const std::optional<test_list>& ignore, bool optional) {
+  bool is_hub(std::uint32_t state) const {
+    const auto& edges = states[state].edges;
+    return !edges.empty() && std::all_of(edges.begin(), edges.end(), [&](const auto& edge) {
+      return edge.kind == edge_kind::proceed && edge.tests.empty();
+    });
+  }
+
+  // While a greedy stage wants an event, the state behind it must not look at it. @returns that
+  // state; another one if others lead there, too.
+  std::uint32_t restricted(std::uint32_t state, std::uint32_t greedy, bool is_shared = false) {
+    if (is_hub(state)) {
+      auto made = copy(state);
+      for (std::size_t i = 0; i < states[made].edges.size(); ++i) {
+        auto target = restricted(states[made].edges[i].target, greedy, true);
+        states[made].edges[i].target = target;
+      }
+      return made;
+    }
+    auto made = is_shared ? copy(state) : state;
+    for (auto& one : states[made].edges)
+      one.tests.push_back(takes(greedy, true));
+    return made;
+  }
+
+  std::uint32_t single(std::uint32_t stage, const place& at, std::uint32_t sink,
+                       std::uint32_t proceed_to, const std::optional<test_list>& ignore,
+                       bool optional) {
     auto state = add(stage);
-    auto behind = without_absences(stage, sink);
+    auto behind = behind_optional(at, stage, sink);
     edge(state, edge_kind::take, behind, take_tests(stage));
     if (optional)
       proceed(state, stage, proceed_to);
@@ -138,7 +180,7 @@ struct automaton::builder {
       waiting = add(stage);
       edge(waiting, edge_kind::take, behind, take_tests(stage));
       edge(waiting, edge_kind::ignore, waiting, *ignore);
-      stop_at_absences(waiting, stage);
+      stop_at_all(waiting, at.absences);
     }
     edge(state, edge_kind::ignore, waiting, *ignore);
     return state;
@@ -152,78 +194,141 @@ struct automaton::builder {
     edge(from, edge_kind::proceed, to, {ends(stage, true)});
   }
 
-  std::uint32_t repeated(std::uint32_t stage, std::uint32_t sink, std::uint32_t proceed_to,
-                         std::uint32_t most) {
+  std::uint32_t repeated(std::uint32_t stage, const place& at, std::uint32_t sink,
+                         std::uint32_t proceed_to, std::uint32_t most) {
     const auto& what = of.stages[stage];
     auto inner = inner_ignore_tests(stage);
-    if (what.greedy && what.times_min != most)
-      restrict(sink, stage);
     for (auto i = what.times_min; i < most; ++i) {
-      sink = single(stage, sink, proceed_to, inner, true);
-      stop_loop(sink, stage);
+      sink = single(stage, at, sink, proceed_to, inner, true);
+      stop_at_all(sink, at.behind);
     }
     for (std::uint32_t i = 1; i < what.times_min; ++i) {
-      sink = single(stage, sink, proceed_to, inner, false);
-      stop_loop(sink, stage);
+      sink = single(stage, at, sink, proceed_to, inner, false);
+      stop_at_all(sink, at.behind);
     }
-    return single(stage, sink, proceed_to, ignore_tests(stage, what.link), what.optional);
+    return single(stage, at, sink, proceed_to, ignore_tests(stage, at.link), what.optional);
   }
 
-  std::uint32_t loop(std::uint32_t stage, std::uint32_t sink) {
+  // A loop that has begun already waits for what must be absent behind it.
+  std::uint32_t loop(std::uint32_t stage, const place& at, std::uint32_t sink) {
     const auto& what = of.stages[stage];
     auto state = add(stage);
-    if (what.greedy) {
-      if (what.until)
-        unrestricted[stage] = copy(sink);
-      restrict(sink, stage);
-    }
     proceed(state, stage, sink);
     edge(state, edge_kind::take, state, take_tests(stage));
-    stop_loop(state, stage);
+    stop_at_all(state, at.behind);
     if (auto ignore = inner_ignore_tests(stage)) {
       auto waiting = add(stage);
       edge(waiting, edge_kind::take, state, take_tests(stage));
       edge(waiting, edge_kind::ignore, waiting, *ignore);
       edge(state, edge_kind::ignore, waiting, *ignore);
-      stop_loop(waiting, stage);
+      stop_at_all(waiting, at.behind);
     }
     return state;
   }
 
-  std::uint32_t present(std::uint32_t stage, std::uint32_t sink) {
+  std::uint32_t present(std::uint32_t stage, std::uint32_t sink, const place& at) {
     const auto& what = of.stages[stage];
     std::uint32_t made = 0;
+    if (what.greedy && what.until)
+      unrestricted[stage] = copy(sink);
+    if (what.greedy && what.times_max != what.times_min)
+      sink = restricted(sink, stage);
     if (what.loops())
-      made = repeated(stage, loop(stage, without_absences(stage, sink)), sink, what.times_min);
+      made = repeated(stage, at, loop(stage, at, behind_optional(at, stage, sink)), sink,
+                      what.times_min);
     else if (!what.is_single())
-      made = repeated(stage, sink, sink, *what.times_max);
+      made = repeated(stage, at, sink, sink, *what.times_max);
     else
-      made = single(stage, sink, sink, ignore_tests(stage, what.link), what.optional);
-    stop_at_absences(made, stage);
+      made = single(stage, at, sink, sink, ignore_tests(stage, at.link), what.optional);
+    stop_at_all(made, at.absences);
+    unrestricted.erase(stage);
     return made;
   }
 
-  std::uint32_t absence(std::uint32_t stage, std::uint32_t sink) {
+  std::uint32_t absence(std::uint32_t stage, std::uint32_t sink, const place& at) {
     auto at_end = states[sink].role == state_role::final;
-    if (is_relaxed_absence(stage) && !at_end)
-      return sink; // It stands on the edges of the states behind and before it.
-    auto state = add(stage, is_relaxed_absence(stage) ? state_role::pending : state_role::normal);
-    if (is_relaxed_absence(stage))
+    auto waits = is_relaxed_absence(stage);
+    if (waits && !at_end && !of.stages[stage].is_timed())
+      return sink;
+    auto state = add(stage, waits ? state_role::pending : state_role::normal);
+    states[state].then = sink;
+    if (waits)
       edge(state, edge_kind::ignore, state, {takes(stage, true)});
     else // At the end any other event completes the match, but is no part of it.
       edge(state, at_end ? edge_kind::ignore : edge_kind::proceed, sink, {takes(stage, true)});
     stop_at(state, stage);
+    stop_at_all(state, at.absences);
     return state;
+  }
+
+  // A state that looks at an event with the eyes of others.
+  std::uint32_t hub(const pattern_node& node) {
+    const auto* first = &node;
+    while (first->kind != node_kind::stage)
+      first = &first->parts.front();
+    return add(first->stage);
+  }
+
+  std::uint32_t one_round(const pattern_node& node, std::uint32_t sink, const place& at) {
+    if (node.kind == node_kind::sequence)
+      return sequence(node.parts, sink, at);
+    auto made = hub(node);
+    for (const auto& part : node.parts)
+      edge(made, edge_kind::proceed, one(part, sink, at));
+    return made;
+  }
+
+  std::uint32_t group(const pattern_node& node, std::uint32_t sink, const place& at) {
+    auto behind = node.optional ? without(at.absences, sink) : sink;
+    const place again{node.inner, {}, {}};
+    auto next = behind;
+    auto may_end = [&](std::uint32_t made, std::uint32_t round) {
+      edge(made, edge_kind::proceed, round);
+      edge(made, edge_kind::proceed, behind);
+      return made;
+    };
+    if (!node.times_max) {
+      next = hub(node);
+      may_end(next, one_round(node, next, again));
+    } else {
+      for (auto i = node.times_min; i < *node.times_max; ++i) {
+        auto round = one_round(node, next, again);
+        next = may_end(hub(node), round);
+      }
+    }
+    for (std::uint32_t i = 1; i < node.times_min; ++i)
+      next = one_round(node, next, again);
+    auto made = one_round(node, next, {at.link, at.absences, {}});
+    if (!node.optional)
+      return made;
+    auto choice = hub(node);
+    edge(choice, edge_kind::proceed, made);
+    edge(choice, edge_kind::proceed, sink);
+    return choice;
+  }
+
+  std::uint32_t one(const pattern_node& node, std::uint32_t sink, const place& at) {
+    if (node.kind != node_kind::stage)
+      return group(node, sink, at);
+    return of.stages[node.stage].absent ? absence(node.stage, sink, at)
+                                        : present(node.stage, sink, at);
+  }
+
+  std::uint32_t sequence(const node_list& nodes, std::uint32_t sink, const place& at) {
+    for (auto i = nodes.size(); i-- > 0;) {
+      place here{i == 0 ? at.link : nodes[i].link, absences_at(nodes, i, at.absences),
+                 absences_behind(nodes, i)};
+      sink = one(nodes[i], sink, here);
+    }
+    return sink;
   }
 };
 
 automaton::automaton(const pattern& of) {
   builder make{of};
   auto sink = make.add(0, state_role::final);
-  for (auto stage = static_cast<std::uint32_t>(of.stages.size()); stage-- > 0;)
-    sink = of.stages[stage].absent ? make.absence(stage, sink) : make.present(stage, sink);
+  start_ = make.sequence(of.steps, sink, {});
   states_ = std::move(make.states);
-  start_ = sink;
 }
 
 } // namespace gemel

@@ -1,200 +1,143 @@
 #include "workflows/pattern_matcher.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 
 namespace gemel {
 
 namespace {
 
-bool contains(const std::vector<std::string>& words, const value& word) {
-  return words.empty()
-         || (word.is_text()
-             && std::find(words.begin(), words.end(), word.as_text()) != words.end());
-}
-
-// An event without a stamp or an id stands in no relation.
-bool is_related(const pattern_stage& stage, const rule_event& event, const event_chain& bound) {
-  for (const auto* at = bound.last(); at != nullptr; at = at->before) {
-    if (at->stage != stage.relative_to)
-      continue;
-    const auto& other = *at->event;
-    if (stage.relation == event_relation::caused_by) {
-      if (!event.cause.is_null() && event.cause == other.id)
-        return true;
-      continue;
-    }
-    if (event.stamp == nullptr || other.stamp == nullptr)
-      return false;
-    return stage.relation == event_relation::happened_before
-               ? happened_before(*other.stamp, *event.stamp)
-               : are_concurrent(*other.stamp, *event.stamp);
-  }
-  return false;
-}
-
-bool reads_stages(const rule_expression& code) {
-  auto references = code.code().references();
-  return std::any_of(references.begin(), references.end(),
-                     [](const reference& one) { return !one.scope.empty(); });
-}
-
-std::size_t place_of(const edge_test& test) {
-  return 2 * std::size_t{test.stage} + (test.is_until ? 1 : 0);
-}
-
-bool wants(const pattern_stage& stage, const rule_event& event, const event_chain& bound) {
-  return contains(stage.twin_types, event.twin_type) && contains(stage.events, event.event)
-         && (!stage.where || stage.where->test(&event, bound))
-         && (stage.relation == event_relation::time || is_related(stage, event, bound));
-}
-
-// What tests see that no run has anything to do with.
-const event_chain nothing_bound;
+constexpr auto never = pattern_stepper::never;
 
 } // namespace
 
-// One event as one run sees it; each test is made at most once, and one that reads nothing that a
-// run has bound is made once for all of them.
-struct pattern_matcher::event_view {
-  using answer_list = std::array<test_answer, 2 * pattern_stages_max>;
-
-  const rule_event_ptr& event;
-  std::uint64_t number = 0;
-  const event_chain* bound = &nothing_bound;
-  answer_list answers{};
-  answer_list shared{};
-
-  void look_from(const run& from, std::size_t stages) {
-    bound = &from.bound;
-    std::fill_n(answers.begin(), 2 * stages, test_answer::unknown);
-  }
-};
-
 pattern_matcher::pattern_matcher(const pattern& of, match_limits limits)
-    : pattern_{of}, automaton_{of}, limits_{limits} {
-  GEMEL_CHECK(of.stages.size() <= pattern_stages_max);
-  for (const auto& stage : of.stages) {
-    auto is_free = stage.relation == event_relation::time;
-    is_shared_.push_back(is_free && (!stage.where || !reads_stages(*stage.where)));
-    is_shared_.push_back(!stage.until || !reads_stages(*stage.until));
+    : pattern_{of}, stepper_{of}, limits_{limits} {
+}
+
+// ---- where runs lie -----------------------------------------------------------------------------
+
+void pattern_matcher::count_start(key_state& key, const pattern_run& run, int change) const {
+  if (!holds_matches())
+    return;
+  auto at = key.starts.try_emplace(run.start, 0).first;
+  if (change > 0)
+    ++at->second;
+  else if (--at->second == 0)
+    key.starts.erase(at);
+}
+
+void pattern_matcher::note_deadline(key_list::iterator key, bucket_map::iterator at) {
+  auto& into = at->second;
+  auto deadline = stepper_.deadline_of(at->first.first, into.runs[into.gone]);
+  if (deadline == into.deadline)
+    return;
+  if (into.deadline != never)
+    due_.erase({into.deadline, into.number, key, at});
+  into.deadline = deadline;
+  if (deadline != never)
+    due_.insert({deadline, into.number, key, at});
+}
+
+void pattern_matcher::put(key_list::iterator key, placed_run one) {
+  if (one.run.bound.length() > limits_.events_per_run) {
+    ++counters_.runs_dropped;
+    return;
   }
-  for (const auto& state : automaton_.states()) {
-    auto is_free = true;
-    for (const auto& edge : state.edges)
-      for (const auto& test : edge.tests)
-        is_free = is_free && is_shared_[place_of(test)];
-    is_free_.push_back(is_free);
+  count_start(*key, one.run, 1);
+  ++key->runs;
+  ++runs_open_;
+  auto [at, is_new] =
+      key->buckets.try_emplace({one.state, stepper_.text_of_run(one.state, one.run)});
+  auto& into = at->second;
+  if (is_new)
+    into.number = buckets_made_++;
+  auto deadline = stepper_.deadline_of(one.state, one.run);
+  auto place = into.runs.end();
+  while (place != into.runs.begin() + static_cast<std::ptrdiff_t>(into.gone)
+         && stepper_.deadline_of(one.state, *std::prev(place)) > deadline)
+    --place;
+  into.runs.insert(place, std::move(one.run));
+  note_deadline(key, at);
+}
+
+// The runs of a bucket were taken away, or counted, before.
+void pattern_matcher::forget_bucket(key_list::iterator key, bucket_map::iterator at) {
+  if (at->second.deadline != never)
+    due_.erase({at->second.deadline, at->second.number, key, at});
+  key->buckets.erase(at);
+}
+
+void pattern_matcher::take_all(key_list::iterator key, bucket_map::iterator from,
+                               std::vector<placed_run>& into) {
+  auto& runs = from->second.runs;
+  for (auto i = from->second.gone; i < runs.size(); ++i) {
+    count_start(*key, runs[i], -1);
+    into.push_back({from->first.first, std::move(runs[i])});
   }
+  key->runs -= from->second.size();
+  runs_open_ -= from->second.size();
+  forget_bucket(key, from);
 }
 
-bool pattern_matcher::holds(const automaton_edge& edge, event_view& view) const {
-  using answer = test_answer;
-  return std::all_of(edge.tests.begin(), edge.tests.end(), [&](const edge_test& test) {
-    auto place = place_of(test);
-    auto& known = is_shared_[place] ? view.shared[place] : view.answers[place];
-    if (known == answer::unknown) {
-      const auto& stage = pattern_.stages[test.stage];
-      auto is_true = test.is_until ? stage.until->test(view.event.get(), *view.bound)
-                                   : wants(stage, *view.event, *view.bound);
-      known = is_true ? answer::yes : answer::no;
-    }
-    return (known == answer::yes) != test.negated;
-  });
-}
-
-// Whether all runs in the state stay as they are. Asked once for each event; what reads bound
-// events has to be asked run by run.
-bool pattern_matcher::is_idle(std::uint32_t state, bool is_start, event_view& view) {
-  if (!is_free_[state])
-    return false;
-  auto stays = is_start;
-  for (const auto& edge : automaton_.states()[state].edges) {
-    if (is_start && edge.kind == edge_kind::ignore)
-      continue;
-    if (!holds(edge, view))
-      continue;
-    if (edge.kind != edge_kind::ignore || edge.target != state || stays)
-      return false;
-    stays = true;
-  }
-  return stays;
-}
-
-// Whether the event leaves a key with runs in `states`, a bit each, as it is.
-bool pattern_matcher::changes_nothing(std::uint64_t states, event_view& view) {
-  if ((states & many_states) != 0 || !is_idle(automaton_.start(), true, view))
-    return false;
-  for (; states != 0; states &= states - 1)
-    if (!is_idle(static_cast<std::uint32_t>(std::countr_zero(states)), false, view))
-      return false;
-  return true;
-}
-
-bool pattern_matcher::reaches_final(std::uint32_t state, event_view& view) const {
-  const auto& at = automaton_.states()[state];
-  return at.role == state_role::final
-         || std::any_of(at.edges.begin(), at.edges.end(), [&](const automaton_edge& edge) {
-              return edge.kind == edge_kind::proceed && holds(edge, view)
-                     && reaches_final(edge.target, view);
-            });
-}
-
-void pattern_matcher::take_edge(const run& from, bool is_start, const automaton_state& source,
-                                const automaton_edge& edge, event_view& view,
-                                step_result& into) const {
-  auto time = view.event->time_ms();
-  run made{edge.target, event_chain{from.bound, source.stage, view.number, view.event},
-           is_start ? time : from.start_time, is_start ? view.number : from.start, time};
-  if (reaches_final(edge.target, view))
-    into.complete.push_back(made);
-  if (automaton_.states()[edge.target].role != state_role::final)
-    into.next.push_back(std::move(made));
-}
-
-void pattern_matcher::step(const run& from, bool is_start, event_view& view,
-                           step_result& into) const {
-  view.look_from(from, pattern_.stages.size());
-  std::vector<std::uint32_t> open{from.state};
-  while (!open.empty()) {
-    const auto& state = automaton_.states()[open.back()];
-    open.pop_back();
-    for (const auto& edge : state.edges) {
-      if (!holds(edge, view))
-        continue;
-      auto role = automaton_.states()[edge.target].role;
-      if (edge.kind == edge_kind::take) {
-        take_edge(from, is_start, state, edge, view, into);
-      } else if (edge.kind == edge_kind::proceed) {
-        into.is_stopped = into.is_stopped || role == state_role::stop;
-        open.push_back(edge.target);
-      } else if (!is_start) {
-        run passed = from;
-        passed.state = edge.target;
-        (role == state_role::final ? into.complete : into.next).push_back(std::move(passed));
-      }
+// Takes the runs that the event may change from their places.
+std::vector<placed_run> pattern_matcher::take_touched(key_list::iterator key,
+                                                      pattern_stepper::view& at) {
+  std::vector<placed_run> taken;
+  auto& buckets = key->buckets;
+  for (auto one = buckets.begin(); one != buckets.end();) {
+    auto state = one->first.first;
+    auto behind = buckets.lower_bound({state + 1, {}});
+    if (stepper_.is_idle(state, at)) {
+      one = behind;
+    } else if (stepper_.is_idle_unless_found(state, at)) {
+      auto text = stepper_.text_of_event(state, at);
+      auto found = text.empty() ? buckets.end() : buckets.find({state, std::move(text)});
+      if (found != buckets.end())
+        take_all(key, found, taken);
+      one = behind;
+    } else {
+      while (one != behind)
+        take_all(key, one++, taken);
     }
   }
+  return taken;
 }
 
-std::int64_t pattern_matcher::deadline_of(const run& of) const noexcept {
-  auto deadline = never;
-  if (pattern_.within.count() > 0)
-    deadline = of.start_time + pattern_.within.count();
-  const auto& state = automaton_.states()[of.state];
-  auto pause = pattern_.stages[state.stage].within_prev.count();
-  if (pause > 0)
-    deadline = std::min(deadline, of.last_time + pause);
-  return deadline;
+template <class Gone>
+std::size_t pattern_matcher::erase_runs(key_list::iterator key, const Gone& is_gone) {
+  std::size_t count = 0;
+  for (auto at = key->buckets.begin(); at != key->buckets.end();) {
+    auto here = at++;
+    auto& from = here->second;
+    auto begin = from.runs.begin() + static_cast<std::ptrdiff_t>(from.gone);
+    auto end = std::remove_if(begin, from.runs.end(), [&](const pattern_run& one) {
+      auto goes = is_gone(one);
+      if (goes)
+        count_start(*key, one, -1);
+      return goes;
+    });
+    auto erased = static_cast<std::size_t>(from.runs.end() - end);
+    from.runs.erase(end, from.runs.end());
+    count += erased;
+    if (from.size() == 0)
+      forget_bucket(key, here);
+    else if (erased > 0)
+      note_deadline(key, here);
+  }
+  key->runs -= count;
+  runs_open_ -= count;
+  return count;
 }
 
-void pattern_matcher::emit(const key_state& key, const held_match& found, match_output& into) {
+// ---- matches ------------------------------------------------------------------------------------
+
+void pattern_matcher::emit(key_state& key, const held_match& found, match_output& into) {
   ++counters_.matches;
+  key.has_matched = true;
   into.matches.push_back({key.key, found.ended.bound, found.at, {}});
 }
 
-void pattern_matcher::prune(key_state& key, const run& matched) {
+void pattern_matcher::prune(key_list::iterator key, const pattern_run& matched) {
   using enum skip_strategy;
   // The links run from the last event to the first.
   const event_chain::link* target = nullptr;
@@ -209,107 +152,194 @@ void pattern_matcher::prune(key_state& key, const run& matched) {
     return;
   auto first_kept =
       target->number + (pattern_.skip == past_last || pattern_.skip == to_next ? 1 : 0);
-  std::erase_if(key.runs, [&](const run& one) { return one.start < first_kept; });
-  std::erase_if(key.held, [&](const held_match& one) { return one.ended.start < first_kept; });
+  erase_runs(key, [&](const pattern_run& one) { return one.start < first_kept; });
+  std::erase_if(key->held, [&](const held_match& one) { return one.ended.start < first_kept; });
 }
 
-void pattern_matcher::settle(key_state& key, std::vector<held_match> complete, match_output& into) {
-  if (pattern_.skip == skip_strategy::none) {
-    for (const auto& one : complete)
-      emit(key, one, into);
-    return;
-  }
-  for (auto& one : complete) {
-    auto place = std::upper_bound(
-        key.held.begin(), key.held.end(), one.ended.start,
-        [](std::uint64_t start, const held_match& held) { return start < held.ended.start; });
-    key.held.insert(place, std::move(one));
-  }
-  auto is_held_back = [&](const held_match& one) {
-    return std::any_of(key.runs.begin(), key.runs.end(),
-                       [&](const run& open) { return open.start < one.ended.start; });
-  };
-  while (!key.held.empty() && !is_held_back(key.held.front())) {
-    auto found = std::move(key.held.front());
-    key.held.erase(key.held.begin());
-    prune(key, found.ended);
-    emit(key, found, into);
-  }
+// Where only the longest match of a run counts, what it may still be part of holds it back, too.
+bool pattern_matcher::is_held_back(const key_state& key, const held_match& one) const {
+  if (key.starts.empty())
+    return false;
+  if (pattern_.longest && key.starts.contains(one.ended.start))
+    return true;
+  return pattern_.skip != skip_strategy::none && key.starts.begin()->first < one.ended.start;
 }
 
-void pattern_matcher::expire(key_state& key, std::int64_t now, match_output& into) {
-  if (key.deadline > now)
-    return;
-  std::vector<held_match> complete;
-  std::vector<run> left;
-  for (auto& one : key.runs) {
-    auto deadline = deadline_of(one);
-    if (deadline > now) {
-      left.push_back(std::move(one));
-    } else if (automaton_.states()[one.state].role == state_role::pending) {
-      complete.push_back({std::move(one), deadline});
-    } else {
-      ++counters_.timeouts;
-      into.timeouts.push_back({key.key, std::move(one.bound), deadline, {}});
-    }
-  }
-  key.runs = std::move(left);
-  settle(key, std::move(complete), into);
-}
-
-void pattern_matcher::limit_runs(key_state& key) {
-  auto is_long = [&](const run& one) { return one.bound.length() > limits_.events_per_run; };
-  counters_.runs_dropped += std::erase_if(key.runs, is_long);
-  if (key.held.size() > limits_.runs_per_key) {
-    counters_.runs_dropped += key.held.size() - limits_.runs_per_key;
-    key.held.resize(limits_.runs_per_key);
-  }
-  if (key.runs.size() <= limits_.runs_per_key)
-    return;
-  auto surplus = key.runs.size() - limits_.runs_per_key;
-  counters_.runs_dropped += surplus;
-  std::stable_sort(key.runs.begin(), key.runs.end(),
-                   [](const run& a, const run& b) { return a.start < b.start; });
-  auto count = static_cast<std::ptrdiff_t>(surplus);
-  if (limits_.full == when_full::drop_oldest)
-    key.runs.erase(key.runs.begin(), key.runs.begin() + count);
+void pattern_matcher::hold(key_state& key, held_match one) const {
+  auto place = std::upper_bound(
+      key.held.begin(), key.held.end(), one.ended.start,
+      [](std::uint64_t start, const held_match& held) { return start < held.ended.start; });
+  if (pattern_.longest && place != key.held.begin()
+      && std::prev(place)->ended.start == one.ended.start)
+    *std::prev(place) = std::move(one); // A run does not branch: it is the longer one.
   else
-    key.runs.erase(key.runs.end() - count, key.runs.end());
+    key.held.insert(place, std::move(one));
+}
+
+void pattern_matcher::settle(key_list::iterator key, std::vector<held_match> complete,
+                             match_output& into) {
+  if (!holds_matches()) {
+    for (const auto& one : complete)
+      emit(*key, one, into);
+    return;
+  }
+  for (auto& one : complete)
+    hold(*key, std::move(one));
+  for (std::size_t i = 0; i < key->held.size();) {
+    if (is_held_back(*key, key->held[i])) {
+      if (pattern_.skip != skip_strategy::none)
+        return;
+      ++i;
+      continue;
+    }
+    auto found = std::move(key->held[i]);
+    key->held.erase(key->held.begin() + static_cast<std::ptrdiff_t>(i));
+    prune(key, found.ended);
+    emit(*key, found, into);
+  }
+}
+
+// ---- time ---------------------------------------------------------------------------------------
+
+void pattern_matcher::expire(const due_entry& due, match_output& into) {
+  auto& from = due.at->second;
+  auto state = due.at->first.first;
+  step_result made;
+  auto is_due = [&] {
+    return from.size() > 0 && stepper_.deadline_of(state, from.runs[from.gone]) <= due.deadline;
+  };
+  while (is_due()) {
+    placed_run one{state, std::move(from.runs[from.gone])};
+    ++from.gone;
+    --due.key->runs;
+    --runs_open_;
+    count_start(*due.key, one.run, -1);
+    if (!stepper_.on_deadline(one, due.deadline, made))
+      continue;
+    ++counters_.timeouts;
+    into.timeouts.push_back({due.key->key, std::move(one.run.bound), due.deadline, {}});
+  }
+  if (from.size() == 0) {
+    forget_bucket(due.key, due.at);
+  } else {
+    if (from.gone * 2 > from.runs.size()) {
+      from.runs.erase(from.runs.begin(),
+                      from.runs.begin() + static_cast<std::ptrdiff_t>(from.gone));
+      from.gone = 0;
+    }
+    note_deadline(due.key, due.at);
+  }
+  for (auto& one : made.next)
+    put(due.key, std::move(one));
+  std::vector<held_match> complete;
+  for (auto& one : made.complete)
+    complete.push_back({std::move(one), due.deadline});
+  settle(due.key, std::move(complete), into);
+  limit_runs(due.key);
+  if (!is_needed(*due.key))
+    drop(due.key);
+}
+
+void pattern_matcher::advance(std::int64_t now, match_output& into) {
+  while (!due_.empty() && due_.begin()->deadline <= now)
+    expire(due_entry{*due_.begin()}, into);
+  while (!keys_.empty() && now - keys_.front().used >= limits_.key_idle.count()) {
+    ++counters_.keys_idle;
+    counters_.runs_dropped += keys_.front().runs;
+    drop(keys_.begin());
+  }
+}
+
+void pattern_matcher::finish(match_output& into) {
+  while (!due_.empty())
+    expire(due_entry{*due_.begin()}, into);
+}
+
+// ---- one event ----------------------------------------------------------------------------------
+
+bool pattern_matcher::may_start(key_state& key, const rule_event& event) const {
+  for (std::size_t i = 0; i < pattern_.lead.size(); ++i)
+    if (stepper_.is_of(pattern_.lead[i], event))
+      key.absent_since[i] = event.time_ms();
+  for (std::size_t i = 0; i < pattern_.lead.size(); ++i)
+    if (event.time_ms() - key.absent_since[i]
+        < pattern_.stages[pattern_.lead[i]].within_prev.count())
+      return false;
+  if (pattern_.restart == restart_mode::each)
+    return true;
+  auto is_done = pattern_.restart == restart_mode::once && key.has_matched;
+  return !is_done && key.runs == 0 && key.held.empty();
+}
+
+void pattern_matcher::advance_key(key_list::iterator key, const rule_event_ptr& event,
+                                  pattern_stepper::view& at, match_output& into) {
+  auto starts = may_start(*key, *event); // Before the event ends what is open.
+  auto touched = take_touched(key, at);
+  step_result made;
+  for (const auto& one : touched)
+    stepper_.step(one.state, one.run, at, made);
+  if (starts)
+    stepper_.begin(at, made);
+  touched.clear();
+  for (auto& one : made.next)
+    put(key, std::move(one));
+  std::stable_sort(made.complete.begin(), made.complete.end(),
+                   [](const auto& a, const auto& b) { return a.start < b.start; });
+  std::vector<held_match> complete;
+  for (auto& one : made.complete)
+    complete.push_back({std::move(one), event->time_ms()});
+  settle(key, std::move(complete), into);
+  limit_runs(key);
 }
 
 void pattern_matcher::take(const value& key, const rule_event_ptr& event, match_output& into) {
   advance(event->time_ms(), into);
   ++counters_.events;
   set_text(key);
+  pattern_stepper::view at{event, events_taken_++};
   auto known = by_text_.find(text_);
-  event_view view{event, events_taken_++};
-  if (changes_nothing(known != by_text_.end() ? known->second->states : 0, view)) {
-    if (known != by_text_.end())
-      use(known->second, event->time_ms());
+  if (known == by_text_.end() && pattern_.lead.empty() && !stepper_.may_begin(at))
     return;
-  }
-  auto state = known != by_text_.end() ? known->second : make_key(key);
+  auto state = known != by_text_.end() ? known->second : make_key(key, event->time_ms());
   if (state == keys_.end())
     return;
-  runs_open_ -= state->runs.size();
-  std::vector<held_match> complete;
-  std::vector<run> next;
-  auto look = [&](const run& from, bool is_start) {
-    step_result made;
-    step(from, is_start, view, made);
-    for (auto& one : made.complete)
-      complete.push_back({std::move(one), event->time_ms()});
-    if (!made.is_stopped)
-      std::move(made.next.begin(), made.next.end(), std::back_inserter(next));
-  };
-  for (const auto& one : state->runs)
-    look(one, false);
-  look(run{.state = automaton_.start()}, true);
-  state->runs = std::move(next);
   use(state, event->time_ms());
-  settle(*state, std::move(complete), into);
-  limit_runs(*state);
-  keep(state);
+  advance_key(state, event, at, into);
+  if (!is_needed(*state))
+    drop(state);
+}
+
+// ---- keys and limits ----------------------------------------------------------------------------
+
+void pattern_matcher::limit_runs(key_list::iterator key) {
+  if (key->held.size() > limits_.runs_per_key) {
+    counters_.runs_dropped += key->held.size() - limits_.runs_per_key;
+    key->held.resize(limits_.runs_per_key);
+  }
+  if (key->runs <= limits_.runs_per_key)
+    return;
+  auto surplus = key->runs - limits_.runs_per_key;
+  std::vector<std::uint64_t> starts;
+  for (const auto& [id, one] : key->buckets)
+    for (auto i = one.gone; i < one.runs.size(); ++i)
+      starts.push_back(one.runs[i].start);
+  auto is_oldest = limits_.full == when_full::drop_oldest;
+  auto last = starts.begin() + static_cast<std::ptrdiff_t>(surplus - 1);
+  auto before = [&](std::uint64_t a, std::uint64_t b) { return is_oldest ? a < b : a > b; };
+  std::nth_element(starts.begin(), last, starts.end(), before);
+  auto bound = *last;
+  // Runs of the start at the bound go only as far as there are too many.
+  auto at_bound =
+      surplus
+      - static_cast<std::size_t>(std::count_if(
+          starts.begin(), starts.end(), [&](std::uint64_t one) { return before(one, bound); }));
+  counters_.runs_dropped += erase_runs(key, [&](const pattern_run& one) {
+    if (one.start != bound)
+      return before(one.start, bound);
+    auto goes = at_bound > 0;
+    at_bound -= goes ? 1 : 0;
+    return goes;
+  });
 }
 
 void pattern_matcher::use(key_list::iterator key, std::int64_t time) {
@@ -317,28 +347,15 @@ void pattern_matcher::use(key_list::iterator key, std::int64_t time) {
   keys_.splice(keys_.end(), keys_, key);
 }
 
-void pattern_matcher::keep(key_list::iterator key) {
-  runs_open_ += key->runs.size();
-  if (key->runs.empty() && key->held.empty())
-    return drop(key);
-  auto deadline = never;
-  key->states = 0;
-  for (const auto& one : key->runs) {
-    deadline = std::min(deadline, deadline_of(one));
-    key->states |= one.state < 63 ? std::uint64_t{1} << one.state : many_states;
-  }
-  if (deadline == key->deadline)
-    return;
-  deadlines_.erase({key->deadline, key->number});
-  key->deadline = deadline;
-  if (deadline != never)
-    deadlines_.insert({deadline, key->number});
+bool pattern_matcher::is_needed(const key_state& key) const noexcept {
+  auto is_done = pattern_.restart == restart_mode::once && key.has_matched;
+  return key.runs > 0 || !key.held.empty() || !pattern_.lead.empty() || is_done;
 }
 
 void pattern_matcher::drop(key_list::iterator key) {
-  deadlines_.erase({key->deadline, key->number});
-  runs_open_ -= key->runs.size();
-  by_number_.erase(key->number);
+  for (auto at = key->buckets.begin(); at != key->buckets.end();)
+    forget_bucket(key, at++);
+  runs_open_ -= key->runs;
   by_text_.erase(key->text);
   keys_.erase(key);
 }
@@ -353,45 +370,21 @@ void pattern_matcher::set_text(const value& key) {
   }
 }
 
-pattern_matcher::key_list::iterator pattern_matcher::make_key(const value& key) {
+pattern_matcher::key_list::iterator pattern_matcher::make_key(const value& key, std::int64_t time) {
   if (keys_.size() >= limits_.keys) {
     ++counters_.keys_dropped;
     if (limits_.full == when_full::drop_newest)
       return keys_.end();
-    counters_.runs_dropped += keys_.front().runs.size();
+    counters_.runs_dropped += keys_.front().runs;
     drop(keys_.begin());
   }
   key_state made;
   made.key = key;
-  made.number = keys_made_++;
   made.text = text_;
+  made.absent_since.assign(pattern_.lead.size(), time);
   auto at = keys_.insert(keys_.end(), std::move(made));
   by_text_.emplace(text_, at);
-  by_number_.emplace(at->number, at);
   return at;
-}
-
-void pattern_matcher::advance(std::int64_t now, match_output& into) {
-  while (!deadlines_.empty() && std::get<0>(*deadlines_.begin()) <= now) {
-    auto key = by_number_.at(std::get<1>(*deadlines_.begin()));
-    runs_open_ -= key->runs.size();
-    expire(*key, now, into);
-    keep(key);
-  }
-  while (!keys_.empty() && now - keys_.front().used >= limits_.key_idle.count()) {
-    ++counters_.keys_idle;
-    counters_.runs_dropped += keys_.front().runs.size();
-    drop(keys_.begin());
-  }
-}
-
-void pattern_matcher::finish(match_output& into) {
-  while (!deadlines_.empty()) {
-    auto key = by_number_.at(std::get<1>(*deadlines_.begin()));
-    runs_open_ -= key->runs.size();
-    expire(*key, never - 1, into);
-    keep(key);
-  }
 }
 
 } // namespace gemel

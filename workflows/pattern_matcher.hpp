@@ -1,10 +1,10 @@
 #pragma once
 
-#include "workflows/pattern.hpp"
+#include "workflows/pattern_stepper.hpp"
 
 #include <cstdint>
 #include <list>
-#include <memory>
+#include <map>
 #include <set>
 #include <string>
 #include <tuple>
@@ -67,7 +67,8 @@ struct match_counters {
 
 /// Finds a pattern in the events of each key. The matches, their multiset and the effect of the
 /// skip strategies are those of Apache Flink's CEP library (`NFA`). Events come in the order of
-/// their time. Pure; for one thread.
+/// their time. Open runs are found by what they wait for and by when they end, so that an event
+/// costs what it changes, however many runs there are. Pure; for one thread.
 class pattern_matcher {
 public:
   /// @param of lives as long as this.
@@ -87,79 +88,84 @@ public:
   std::size_t runs_open() const noexcept { return runs_open_; }
 
 private:
-  struct run {
-    std::uint32_t state = 0;
-    event_chain bound{};
-    std::int64_t start_time = 0;
-    // Order of the first event; runs of one first event share it.
-    std::uint64_t start = 0;
-    std::int64_t last_time = 0;
-  };
   struct held_match {
-    run ended;
+    pattern_run ended;
     std::int64_t at = 0;
   };
-  // The open runs of one key, oldest first.
+  // Runs of one key in one state that wait for the same, the one that is due first in front.
+  struct bucket {
+    std::vector<pattern_run> runs{};
+    // So many in front are gone; kept until half are.
+    std::size_t gone = 0;
+    std::uint64_t number = 0;
+    std::int64_t deadline = INT64_MAX;
+    std::size_t size() const noexcept { return runs.size() - gone; }
+  };
+  using bucket_id = std::pair<std::uint32_t, std::string>; // state, and what it waits for
+  using bucket_map = std::map<bucket_id, bucket>;
   struct key_state {
     value key{};
     std::string text{};
-    std::vector<run> runs{};
+    bucket_map buckets{};
+    std::size_t runs = 0;
+    // Of open runs by their start, where that decides when a match is told.
+    std::map<std::uint64_t, std::uint32_t> starts{};
     // Held back while a run that started earlier lives; oldest first.
     std::vector<held_match> held{};
-    std::int64_t deadline = never;
-    // A bit for each state that a run is in.
-    std::uint64_t states = 0;
+    // Since when the pattern's `lead` has been absent.
+    std::vector<std::int64_t> absent_since{};
+    bool has_matched = false;
     std::int64_t used = 0;
-    std::uint64_t number = 0;
   };
   using key_list = std::list<key_state>;
-  struct step_result {
-    std::vector<run> next{};
-    std::vector<run> complete{};
-    bool is_stopped = false;
+  struct due_entry {
+    std::int64_t deadline = 0;
+    std::uint64_t number = 0;
+    key_list::iterator key{};
+    bucket_map::iterator at{};
+    friend bool operator<(const due_entry& a, const due_entry& b) noexcept {
+      return std::tie(a.deadline, a.number) < std::tie(b.deadline, b.number);
+    }
   };
-  enum class test_answer : std::uint8_t { unknown, no, yes };
-  struct event_view;
 
-  // A key has runs in states that have no bit of their own.
-  static constexpr std::uint64_t many_states = std::uint64_t{1} << 63;
-  static constexpr std::int64_t never = INT64_MAX;
-
-  void step(const run& from, bool is_start, event_view& view, step_result& into) const;
-  void take_edge(const run& from, bool is_start, const automaton_state& source,
-                 const automaton_edge& edge, event_view& view, step_result& into) const;
-  bool holds(const automaton_edge& edge, event_view& view) const;
-  bool reaches_final(std::uint32_t state, event_view& view) const;
-  std::int64_t deadline_of(const run& of) const noexcept;
-  void expire(key_state& key, std::int64_t now, match_output& into);
-  void settle(key_state& key, std::vector<held_match> complete, match_output& into);
-  void prune(key_state& key, const run& matched);
-  void emit(const key_state& key, const held_match& found, match_output& into);
-  void limit_runs(key_state& key);
-  void keep(key_list::iterator key);
+  void advance_key(key_list::iterator key, const rule_event_ptr& event, pattern_stepper::view& at,
+                   match_output& into);
+  bool may_start(key_state& key, const rule_event& event) const;
+  std::vector<placed_run> take_touched(key_list::iterator key, pattern_stepper::view& at);
+  void take_all(key_list::iterator key, bucket_map::iterator from, std::vector<placed_run>& into);
+  void put(key_list::iterator key, placed_run one);
+  void note_deadline(key_list::iterator key, bucket_map::iterator at);
+  void forget_bucket(key_list::iterator key, bucket_map::iterator at);
+  void count_start(key_state& key, const pattern_run& run, int change) const;
+  template <class Gone>
+  std::size_t erase_runs(key_list::iterator key, const Gone& is_gone);
+  void expire(const due_entry& due, match_output& into);
+  void settle(key_list::iterator key, std::vector<held_match> complete, match_output& into);
+  bool is_held_back(const key_state& key, const held_match& one) const;
+  void hold(key_state& key, held_match one) const;
+  void prune(key_list::iterator key, const pattern_run& matched);
+  void emit(key_state& key, const held_match& found, match_output& into);
+  void limit_runs(key_list::iterator key);
+  bool is_needed(const key_state& key) const noexcept;
   void drop(key_list::iterator key);
   void set_text(const value& key);
-  key_list::iterator make_key(const value& key);
+  key_list::iterator make_key(const value& key, std::int64_t time);
   void use(key_list::iterator key, std::int64_t time);
-  bool is_idle(std::uint32_t state, bool is_start, event_view& view);
-  bool changes_nothing(std::uint64_t states, event_view& view);
+  bool holds_matches() const noexcept {
+    return pattern_.longest || pattern_.skip != skip_strategy::none;
+  }
 
   const pattern& pattern_;
-  automaton automaton_;
+  pattern_stepper stepper_;
   match_limits limits_;
   match_counters counters_;
   // By their use, the longest unused first.
   key_list keys_;
   std::unordered_map<std::string, key_list::iterator> by_text_;
-  std::set<std::tuple<std::int64_t, std::uint64_t>> deadlines_;
-  std::unordered_map<std::uint64_t, key_list::iterator> by_number_;
-  // Whether a test, by its place, reads nothing that a run has bound; and a state with all its
-  // tests.
-  std::vector<bool> is_shared_;
-  std::vector<bool> is_free_;
+  std::set<due_entry> due_;
   std::string text_; // of the key under work
   std::uint64_t events_taken_ = 0;
-  std::uint64_t keys_made_ = 0;
+  std::uint64_t buckets_made_ = 0;
   std::size_t runs_open_ = 0;
 };
 

@@ -42,7 +42,7 @@ bool rule::concerns(const rule_event& event) const {
 }
 
 bool rule::needs_time() const noexcept {
-  return window_ || time_.is_given || pattern_.within.count() > 0
+  return window_ || time_.is_given || pattern_.within.count() > 0 || output_.needs_time()
          || std::any_of(pattern_.stages.begin(), pattern_.stages.end(),
                         [](const pattern_stage& one) { return one.within_prev.count() > 0; });
 }

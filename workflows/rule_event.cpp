@@ -1,5 +1,7 @@
 #include "workflows/rule_event.hpp"
 
+#include <algorithm>
+
 namespace gemel {
 
 bool happened_before(const causal_stamp& earlier, const causal_stamp& later) noexcept {
@@ -14,6 +16,12 @@ bool happened_before(const causal_stamp& earlier, const causal_stamp& later) noe
 bool are_concurrent(const causal_stamp& one, const causal_stamp& other) noexcept {
   auto is_same = one.node == other.node && one.counter == other.counter;
   return !is_same && !happened_before(one, other) && !happened_before(other, one);
+}
+
+bool is_of_model(const rule_event& event, std::string_view name) noexcept {
+  if (event.models != nullptr)
+    return std::find(event.models->begin(), event.models->end(), name) != event.models->end();
+  return event.twin_type.is_text() && event.twin_type.as_text() == name;
 }
 
 event_field event_field_of(std::string_view name) noexcept {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gemel {
 
@@ -41,6 +42,8 @@ struct rule_event {
   value cause{};
   /// Null: not known.
   std::shared_ptr<const causal_stamp> stamp{};
+  /// The models that its twin's type is, itself first; null: the type alone.
+  std::shared_ptr<const std::vector<std::string>> models{};
   /// Rules that led to it, one after the other.
   std::uint32_t rule_depth = 0;
 
@@ -62,6 +65,9 @@ enum class event_field : std::uint8_t {
   cause,
   all_properties,
 };
+
+/// Whether the event's twin is of the model `name`, or of one that extends it.
+bool is_of_model(const rule_event& event, std::string_view name) noexcept;
 
 event_field event_field_of(std::string_view name) noexcept;
 

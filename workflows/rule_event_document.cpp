@@ -155,6 +155,8 @@ read_recorded_event(std::string_view line, std::size_t number, const std::string
   made->id = text_or_null(from, "event_id");
   made->cause = text_or_null(from, "cause");
   made->stamp = stamp_of(from, faults);
+  if (auto models = from.texts("models"))
+    made->models = std::make_shared<const std::vector<std::string>>(std::move(*models));
   read.source = from.text("source").value_or("");
   read.arrived = time_of(from, "arrived", object_reader::optional);
   from.finish();

@@ -21,7 +21,8 @@ struct recorded_event {
 
 /// Reads one line: an object with `time` (RFC 3339 text or milliseconds since 1970) and optionally
 /// `twin_id`, `twin_type`, `parent_id`, `event` (default `updated`), `properties`, `source`,
-/// `arrived` (as `time`), `event_id`, `cause` and `stamp` (`node`, `counter`, `seen`). Strict.
+/// `arrived` (as `time`), `event_id`, `cause`, `models` (all that its type is) and `stamp` (`node`,
+/// `counter`, `seen`). Strict.
 /// @param number of the line, counted from 1, for the faults.
 tl::expected<recorded_event, fault_list>
 read_recorded_event(std::string_view line, std::size_t number, const std::string& file);

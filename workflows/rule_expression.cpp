@@ -8,6 +8,9 @@ namespace gemel {
 
 namespace {
 
+const value yes{true};
+const value no{false};
+
 const value* value_in(const rule_event& event, const reference& what) {
   const auto* root = read(event, event_field_of(what.root), what.root);
   return what.kind == reference_kind::aggregate ? follow(root, what.path) : root;
@@ -103,7 +106,7 @@ const value* resolve_stage(const reference& what, std::uint32_t stage, const eve
 rule_expression::rule_expression(expression code, std::span<const std::string> stages)
     : code_{std::move(code)} {
   for (const auto& one : code_.references()) {
-    source from{no_stage, event_field_of(one.root)};
+    source from{no_stage, event_field_of(one.root), one.kind == reference_kind::model_test};
     auto stage = std::find(stages.begin(), stages.end(), one.scope);
     if (!one.scope.empty() && stage != stages.end())
       from.stage = static_cast<std::uint32_t>(stage - stages.begin());
@@ -117,6 +120,10 @@ auto rule_expression::with_bound(const rule_event* now, const event_chain& bound
   auto references = code_.references();
   auto bind = [&](std::span<const value*> values, std::vector<value>& made) {
     for (std::size_t i = 0; i < sources_.size(); ++i) {
+      if (sources_[i].is_model) {
+        values[i] = now != nullptr && is_of_model(*now, references[i].root) ? &yes : &no;
+        continue;
+      }
       if (sources_[i].stage == no_stage) {
         values[i] = now != nullptr ? read(*now, sources_[i].field, references[i].root) : nullptr;
         continue;

@@ -30,6 +30,7 @@ private:
   struct source {
     std::uint32_t stage = no_stage;
     event_field field = event_field::property;
+    bool is_model = false;
   };
   // Calls `use` with the values of all references.
   template <class Use>

@@ -1,7 +1,7 @@
+#include "workflows/detail/rule_reader.hpp"
+
 #include "messages/names.hpp"
 #include "messages/text.hpp"
-#include "workflows/object_reader.hpp"
-#include "workflows/rule.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,11 +12,6 @@ namespace gemel {
 
 namespace {
 
-using words = std::span<const std::string_view>;
-
-constexpr std::array<std::string_view, 5> present_links = {"next", "followed_by", "followed_by_any",
-                                                           "not_next", "not_followed_by"};
-constexpr std::array<std::string_view, 3> inner_words = {"consecutive", "relaxed", "combinations"};
 constexpr std::array<std::string_view, 2> clock_words = {"event", "arrival"};
 constexpr std::array<std::string_view, 2> late_words = {"report", "drop"};
 constexpr std::array<std::string_view, 2> timeout_words = {"ignore", "report"};
@@ -27,14 +22,9 @@ constexpr std::array<std::string_view, 3> skip_words = {"none", "to_next", "past
 constexpr std::array<std::string_view, 8> action_words = {
     "emit",         "update_twin",     "start_workflow", "log",
     "send_command", "signal_workflow", "publish",        "webhook"};
-// Of the whole document, of steps, and of actions: known words without an engine behind them yet.
 constexpr std::array<std::string_view, 6> window_words = {"tumbling", "hopping", "sliding",
                                                           "session",  "count",   "count_sliding"};
 constexpr std::array<std::string_view, 2> align_words = {"epoch", "first"};
-constexpr std::array<std::string_view, 6> later_step_fields = {"group", "and",   "or",
-                                                               "parts", "steps", "every"};
-constexpr std::array<std::string_view, 4> relation_words = {"time", "happened_before", "concurrent",
-                                                            "caused_by"};
 constexpr std::array<std::string_view, 2> emit_fields = {"twin", "payload"};
 constexpr std::array<std::string_view, 2> start_fields = {"input", "version"};
 constexpr std::array<std::string_view, 1> payload_fields = {"payload"};
@@ -50,10 +40,6 @@ words fields_beside(action_kind kind) {
   return {};
 }
 
-std::vector<std::string> list_or_none(std::optional<std::vector<std::string>> from) {
-  return from ? std::move(*from) : std::vector<std::string>{};
-}
-
 std::string meaning_of(const value& document) {
   value_map kept;
   for (const auto& member : document.as_map())
@@ -62,65 +48,7 @@ std::string meaning_of(const value& document) {
   return to_json(value{std::move(kept)});
 }
 
-bool is_stage_name(std::string_view name) {
-  auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  return !name.empty() && name.size() <= 64 && !(name[0] >= '0' && name[0] <= '9')
-         && std::all_of(name.begin(), name.end(), fits);
-}
-
 } // namespace
-
-/// Reads one document. The names of all stages are known before any expression is compiled.
-class rule_reader {
-public:
-  explicit rule_reader(const json_document& document) : document_{document} {}
-
-  tl::expected<rule, fault_list> read();
-
-private:
-  void read_head(object_reader& head);
-  void read_partition(object_reader& head);
-  void read_time(object_reader& head);
-  void read_limits(object_reader& head);
-  void read_pattern(object_reader& head);
-  void read_output(object_reader& from);
-  void read_window(object_reader& head);
-  void read_window_shape(object_reader& from, window_spec& into);
-  void read_aggregates(object_reader& head, window_spec& into);
-  void read_groups(object_reader& head, window_spec& into);
-  void check_window_names(const expression& code, const std::string& pointer);
-  void learn_names(const value& steps);
-  void read_stage(const value& content, std::uint32_t index);
-  void read_link(object_reader& from, pattern_stage& stage, std::uint32_t index);
-  void read_times(object_reader& from, pattern_stage& stage);
-  void read_order(object_reader& from, pattern_stage& stage, std::uint32_t index);
-  void relate(object_reader& from, std::string_view key, pattern_stage& stage, std::uint32_t index);
-  void read_loop(object_reader& from, pattern_stage& stage, std::uint32_t index);
-  void check_stage(object_reader& from, const pattern_stage& stage);
-  void check_absence(std::uint32_t index);
-  void read_skip(object_reader& head);
-  void read_select(object_reader& head);
-  void read_actions(object_reader& head);
-  void read_action(const value& content, const std::string& pointer);
-  void check_action(object_reader& from, action_kind kind);
-  template_value compiled_template(object_reader& from, std::string_view key);
-  void refuse_later(object_reader& from, words fields);
-  std::optional<rule_expression> compiled(object_reader& from, std::string_view key,
-                                          std::uint32_t bound_stages);
-  bool check_references(const expression& code, const std::string& pointer,
-                        std::uint32_t bound_stages, bool has_event);
-  void check_template(const template_value& what);
-  expression_options scopes() const { return {.scopes = scopes_, .aggregates = true}; }
-  void unsupported(std::string at, std::string what);
-
-  const json_document& document_;
-  fault_list faults_;
-  rule made_;
-  std::vector<std::string> window_names_; // what a window's `having` and `select` can use
-  std::vector<std::string> scopes_;       // names of stages that bind events
-};
 
 tl::expected<rule, fault_list> rule::read(const json_document& document) {
   return rule_reader{document}.read();
@@ -132,12 +60,6 @@ void rule_reader::unsupported(std::string at, std::string what) {
                       .message = std::move(what) + " cannot be carried out by this version",
                       .hint = {},
                       .name = "unsupported"});
-}
-
-void rule_reader::refuse_later(object_reader& from, words fields) {
-  for (auto field : fields)
-    if (from.has(field))
-      unsupported(from.at(field), "'" + std::string{field} + "'");
 }
 
 tl::expected<rule, fault_list> rule_reader::read() {
@@ -175,10 +97,9 @@ void rule_reader::read_head(object_reader& head) {
     made_.events_ = list_or_none(fields.texts("events"));
     fields.finish();
   }
-  if (head.choice("restart", restart_words).value_or(0) != 0)
-    unsupported("/restart", "a 'restart' other than 'each'");
-  if (head.choice("loops", loop_words).value_or(0) != 0)
-    unsupported("/loops", "'loops': 'longest'");
+  made_.pattern_.restart =
+      static_cast<restart_mode>(head.choice("restart", restart_words).value_or(0));
+  made_.pattern_.longest = head.choice("loops", loop_words).value_or(0) == 1;
   made_.report_timeouts_ = head.choice("on_timeout", timeout_words).value_or(0) == 1;
   if (const auto* output = head.object("output")) {
     object_reader fields{*output, "/output", "'output'", faults_};
@@ -194,7 +115,7 @@ void rule_reader::read_output(object_reader& from) {
   auto& output = made_.output_;
   auto kind = from.choice("emit", kinds, object_reader::required).value_or(0);
   output.per_key = from.choice("per", ranges).value_or(0) == 0;
-  output.kind = static_cast<output_kind>(std::min<std::size_t>(kind, 2));
+  output.kind = static_cast<output_kind>(kind);
   const auto* every = from.find("every");
   if (every == nullptr) {
     if (kind != 0)
@@ -212,8 +133,6 @@ void rule_reader::read_output(object_reader& from) {
     if (output.every.count() == 0)
       from.report("every", errc::bad_value, "'every' is 0", "at least 1ms");
   }
-  if (kind == 3 || (kind == 2 && !is_count))
-    unsupported(from.at("emit"), kind == 3 ? "'snapshot'" : "'last' of a duration");
 }
 
 void rule_reader::read_partition(object_reader& head) {
@@ -272,59 +191,6 @@ void rule_reader::read_limits(object_reader& head) {
     from.report("key_idle", errc::bad_value, "'key_idle' is 0", "at least 1ms");
   limits.full = static_cast<when_full>(from.choice("when_full", full_words).value_or(0));
   from.finish();
-}
-
-void rule_reader::learn_names(const value& steps) {
-  for (std::size_t i = 0; i < steps.as_list().size(); ++i) {
-    const auto& step = steps.as_list()[i];
-    const auto* name = step.find("name");
-    auto is_absent = name == nullptr;
-    if (is_absent)
-      name = step.find("absent");
-    auto text = name != nullptr && name->is_text() ? std::string{name->as_text()} : std::string{};
-    auto twice = !text.empty()
-                 && std::find(made_.stage_names_.begin(), made_.stage_names_.end(), text)
-                        != made_.stage_names_.end();
-    if (twice)
-      add_fault(faults_,
-                {.code = errc::bad_value,
-                 .at = "/pattern/steps/" + std::to_string(i) + (is_absent ? "/absent" : "/name"),
-                 .message = "there is a step '" + text + "' already",
-                 .hint = "give each step a name of its own",
-                 .name = "duplicate_step"});
-    made_.stage_names_.push_back(text);
-    if (!is_absent && is_stage_name(text))
-      scopes_.push_back(text);
-  }
-}
-
-void rule_reader::read_pattern(object_reader& head) {
-  if (head.has("window"))
-    return read_window(head);
-  const auto* content = head.object("pattern", object_reader::required);
-  if (content == nullptr)
-    return;
-  object_reader from{*content, "/pattern", "a pattern", faults_};
-  const auto* steps = from.list("steps", object_reader::required);
-  made_.pattern_.within = from.duration("within").value_or(made_.pattern_.within);
-  if (from.has("within") && made_.pattern_.within.count() == 0)
-    from.report("within", errc::bad_value, "'within' is 0", "at least 1ms");
-  from.finish();
-  if (steps == nullptr)
-    return;
-  auto count = steps->as_list().size();
-  if (count == 0)
-    return from.report("steps", errc::bad_value, "there are no steps", {}, "no_steps");
-  if (count > rule_stages_max)
-    return from.report("steps", errc::limit_reached, std::to_string(count) + " steps",
-                       "at most " + std::to_string(rule_stages_max));
-  learn_names(*steps);
-  made_.pattern_.stages.resize(count);
-  for (std::uint32_t i = 0; i < count; ++i)
-    read_stage(steps->as_list()[i], i);
-  for (std::uint32_t i = 0; i < count; ++i)
-    if (made_.pattern_.stages[i].absent)
-      check_absence(i);
 }
 
 // Which fields a kind of window has; each is asked for, so that others are told as unknown.
@@ -460,160 +326,6 @@ void rule_reader::check_window_names(const expression& code, const std::string& 
   }
 }
 
-void rule_reader::read_stage(const value& content, std::uint32_t index) {
-  auto& stage = made_.pattern_.stages[index];
-  object_reader from{content, "/pattern/steps/" + std::to_string(index), "a step", faults_};
-  if (!from.is_object())
-    return;
-  auto is_later = from.has("group") || from.has("and") || from.has("or");
-  refuse_later(from, later_step_fields);
-  if (is_later)
-    return; // What its fields may be is another language.
-  stage.absent = from.has("absent");
-  if (stage.absent && from.has("name"))
-    from.report("name", errc::bad_value, "a step has a 'name' or is 'absent', not both");
-  auto key = stage.absent ? "absent" : "name";
-  stage.name = from.text(key, object_reader::required).value_or("");
-  if (!stage.name.empty() && !is_stage_name(stage.name))
-    from.report(key, errc::bad_name, "'" + stage.name + "' is no name of a step",
-                "letters, digits and '_', at most 64, no digit first");
-  read_link(from, stage, index);
-  if (const auto* filter = from.object("from")) {
-    object_reader fields{*filter, from.at("from"), "'from'", faults_};
-    stage.twin_types = list_or_none(fields.texts("twin_types"));
-    stage.events = list_or_none(fields.texts("events"));
-    fields.finish();
-  }
-  stage.where = compiled(from, "where", index + 1);
-  read_order(from, stage, index);
-  if (stage.absent) {
-    stage.within_prev = from.duration("for").value_or(stage.within_prev);
-  } else {
-    stage.optional = from.boolean("optional").value_or(false);
-    stage.within_prev = from.duration("within_prev").value_or(stage.within_prev);
-    read_times(from, stage);
-    read_loop(from, stage, index);
-    check_stage(from, stage);
-  }
-  if (index == 0 && (from.has("link") || from.has("within_prev")))
-    from.report(from.has("link") ? "link" : "within_prev", errc::bad_value,
-                "the first step has none before it", "leave it out");
-  from.finish();
-}
-
-void rule_reader::read_link(object_reader& from, pattern_stage& stage, std::uint32_t) {
-  auto all = words{present_links};
-  auto allowed = stage.absent ? all.subspan(3) : all.first(3);
-  auto link = from.choice("link", allowed);
-  if (!link)
-    return; // Relaxed: `followed_by` or `not_followed_by`.
-  stage.link = static_cast<contiguity>(*link);
-}
-
-void rule_reader::read_times(object_reader& from, pattern_stage& stage) {
-  const auto* times = from.find("times");
-  if (times == nullptr)
-    return;
-  auto is_count = [](const value& one) {
-    return one.is_integer() && one.as_integer() >= 0 && one.as_integer() <= stage_times_max;
-  };
-  auto is_pair = times->is_list() && times->as_list().size() == 2;
-  const auto& least = is_pair ? times->as_list()[0] : *times;
-  const auto& most = is_pair ? times->as_list()[1] : *times;
-  auto is_fine =
-      is_count(least) && (is_count(most) || (is_pair && most.is_null()))
-      && (most.is_null() || (most.as_integer() >= 1 && most.as_integer() >= least.as_integer()));
-  if (!is_fine)
-    return from.report("times", errc::bad_value, "'times' is " + to_json(*times),
-                       "a count such as 3, or [least, most] such as [2, 5] or [1, null]; at most "
-                           + std::to_string(stage_times_max));
-  stage.optional = stage.optional || least.as_integer() == 0;
-  stage.times_min = static_cast<std::uint32_t>(std::max<std::int64_t>(1, least.as_integer()));
-  stage.times_max.reset();
-  if (!most.is_null())
-    stage.times_max = static_cast<std::uint32_t>(most.as_integer());
-}
-
-void rule_reader::read_loop(object_reader& from, pattern_stage& stage, std::uint32_t index) {
-  if (auto inner = from.choice("inner", inner_words))
-    stage.inner = static_cast<contiguity>(*inner);
-  stage.greedy = from.boolean("greedy").value_or(false);
-  stage.until = compiled(from, "until", index + 1);
-}
-
-void rule_reader::relate(object_reader& from, std::string_view key, pattern_stage& stage,
-                         std::uint32_t index) {
-  auto name = from.text(key, object_reader::required);
-  if (!name)
-    return;
-  const auto& names = made_.stage_names_;
-  auto place =
-      static_cast<std::size_t>(std::find(names.begin(), names.end(), *name) - names.begin());
-  auto is_bound = std::find(scopes_.begin(), scopes_.end(), *name) != scopes_.end();
-  std::vector<std::string_view> known{scopes_.begin(), scopes_.end()};
-  auto near = nearest_word(*name, known);
-  if (!is_bound)
-    from.report(key, errc::bad_value, "there is no step '" + *name + "' that binds events",
-                near.empty() ? "" : "did you mean '" + std::string{near} + "'?", "unknown_step");
-  else if (place >= index)
-    from.report(key, errc::bad_value, "'" + *name + "' comes only later",
-                "name a step before this one", "unresolved_reference");
-  else
-    stage.relative_to = static_cast<std::uint32_t>(place);
-}
-
-void rule_reader::read_order(object_reader& from, pattern_stage& stage, std::uint32_t index) {
-  if (from.has("order") && from.has("caused_by"))
-    return from.report("caused_by", errc::bad_value, "a step has 'order' or 'caused_by', not both");
-  if (from.has("caused_by")) {
-    stage.relation = event_relation::caused_by;
-    return relate(from, "caused_by", stage, index);
-  }
-  const auto* content = from.object("order");
-  if (content == nullptr)
-    return;
-  object_reader order{*content, from.at("order"), "'order'", faults_};
-  relate(order, "relative_to", stage, index);
-  stage.relation = static_cast<event_relation>(
-      order.choice("relation", relation_words, object_reader::required).value_or(0));
-  order.finish();
-}
-
-void rule_reader::check_stage(object_reader& from, const pattern_stage& stage) {
-  if (stage.is_single() && from.has("inner"))
-    from.report("inner", errc::bad_value, "'inner' says nothing of a single event",
-                "add 'times' or leave it out");
-  if (stage.is_single() && stage.greedy)
-    from.report("greedy", errc::bad_value, "a single event cannot be greedy",
-                "add 'times' or leave it out");
-  if (from.has("until") && !stage.loops())
-    from.report("until", errc::bad_value, "'until' ends only what has no bound",
-                "write 'times': [" + std::to_string(stage.times_min) + ", null]");
-}
-
-void rule_reader::check_absence(std::uint32_t index) {
-  const auto& stages = made_.pattern_.stages;
-  auto at = "/pattern/steps/" + std::to_string(index);
-  auto before = index > 0 ? index - 1 : 0;
-  while (before > 0 && (stages[before].absent || stages[before].optional))
-    --before;
-  if (index == 0 || stages[before].absent || stages[before].optional)
-    return unsupported(at, "an absence without a step before it that must have happened");
-  if (index > 0 && stages[index - 1].absent)
-    return unsupported(at, "an absence right behind another one");
-  if (stages[index - 1].optional)
-    return unsupported(at, "an absence right behind an optional step");
-  auto is_last = index + 1 == stages.size();
-  if (!is_last && stages[index].within_prev.count() > 0)
-    return unsupported(at + "/for", "'for' of an absence that is not the last step");
-  auto needs_time = is_last && stages[index].link != contiguity::strict;
-  if (needs_time && made_.pattern_.within.count() == 0 && stages[index].within_prev.count() == 0)
-    add_fault(faults_, {.code = errc::missing_field,
-                        .at = at,
-                        .message = "an absence at the end needs a time",
-                        .hint = "add 'for' here, or 'within' to the pattern"});
-}
-
 std::optional<rule_expression> rule_reader::compiled(object_reader& from, std::string_view key,
                                                      std::uint32_t bound_stages) {
   auto code = from.compiled(key, scopes());
@@ -634,8 +346,12 @@ bool rule_reader::check_references(const expression& code, const std::string& po
   };
   for (const auto& one : code.references()) {
     auto stage = std::find(made_.stage_names_.begin(), made_.stage_names_.end(), one.scope);
-    if (one.kind == reference_kind::model_test)
-      unsupported(pointer, "'is_of_model'");
+    if (one.kind == reference_kind::capability_test)
+      report(errc::unsupported, "'has_capability' is not known to rules", "use is_of_model");
+    else if (one.kind == reference_kind::model_test && !has_event)
+      report(errc::bad_value, "'" + to_string(one) + "' needs an event", "use it in 'where'");
+    else if (one.kind == reference_kind::model_test)
+      continue;
     else if (!one.scope.empty() && stage - made_.stage_names_.begin() >= bound_stages)
       report(errc::bad_value, "'" + one.scope + "' comes only later", "use steps before this one");
     else if (one.scope.empty() && one.kind == reference_kind::aggregate)
@@ -777,8 +493,6 @@ template_value rule_reader::compiled_template(object_reader& from, std::string_v
 
 void rule_reader::check_template(const template_value& what) {
   what.for_each_reference([&](const reference& one, const std::string& pointer) {
-    if (one.kind == reference_kind::model_test)
-      return unsupported(pointer, "'is_of_model'");
     std::vector<std::string_view> known{"match", "rule", "key"};
     if (document_.root().find("select") == nullptr)
       known.insert(known.end(), window_names_.begin(), window_names_.end());

@@ -27,6 +27,7 @@ bool rule_state::replace(std::shared_ptr<const rule> next) {
 }
 
 void rule_state::take(const value& key, const rule_event_ptr& event, match_output& into) {
+  gate_->advance(event->time_ms(), into.matches);
   auto known = into.matches.size();
   windows_ ? windows_->take(key, event, into) : matcher_->take(key, event, into);
   gate_->filter(into.matches, known);
@@ -36,12 +37,14 @@ void rule_state::advance(std::int64_t now, match_output& into) {
   auto known = into.matches.size();
   windows_ ? windows_->advance(now, into) : matcher_->advance(now, into);
   gate_->filter(into.matches, known);
+  gate_->advance(now, into.matches);
 }
 
 void rule_state::finish(match_output& into) {
   auto known = into.matches.size();
   windows_ ? windows_->finish(into) : matcher_->finish(into);
   gate_->filter(into.matches, known);
+  gate_->finish(into.matches);
 }
 
 match_counters rule_state::counters() const noexcept {

@@ -78,10 +78,12 @@ std::string state_text(const rule& what, const automaton& states, std::uint32_t 
   auto text = (is_utf8 ? "● " : "* ") + name_of(what, states, index);
   if (index == states.start())
     text += " (start)";
-  if (state.role == state_role::pending)
-    text += " (a match when its time ends)";
   const auto& stage = what.pattern().stages[state.stage];
-  if (stage.within_prev.count() > 0)
+  if (state.role == state_role::pending)
+    text += " (when "
+            + (stage.is_timed() ? format_duration(stage.within_prev) : std::string{"its time"})
+            + " ended undisturbed: " + name_of(what, states, state.then) + ")";
+  else if (stage.within_prev.count() > 0)
     text += " within " + format_duration(stage.within_prev) + " of the event before";
   text += "\n";
   for (std::size_t i = 0; i < state.edges.size(); ++i) {
@@ -191,6 +193,11 @@ std::string explain_text(const rule& what, bool is_utf8) {
     text += printable(what.description()) + "\n";
   if (what.pattern().within.count() > 0)
     text += "the whole within " + format_duration(what.pattern().within) + "\n";
+  for (auto stage : what.pattern().lead) {
+    const auto& absent = what.pattern().stages[stage];
+    text += "first " + format_duration(absent.within_prev) + " without " + absent.name
+            + (absent.where ? ": " + absent.where->code().to_string() : "") + "\n";
+  }
   std::vector<bool> is_reached(states.states().size(), false);
   std::vector<std::uint32_t> open{states.start()};
   while (!open.empty()) {
@@ -201,6 +208,8 @@ std::string explain_text(const rule& what, bool is_utf8) {
     is_reached[index] = true;
     for (const auto& edge : states.states()[index].edges)
       open.push_back(edge.target);
+    if (states.states()[index].role == state_role::pending)
+      open.push_back(states.states()[index].then);
   }
   for (auto i = static_cast<std::uint32_t>(states.states().size()); i-- > 0;) {
     auto role = states.states()[i].role;

@@ -4,133 +4,380 @@
 
 namespace gemel::test {
 
-bool reference_matcher::is_wanted(std::uint32_t stage, std::size_t at) const {
-  const auto& where = of_.stages[stage].where;
-  return !where || where->test(events_[at].get(), bound_);
+// ---- groups -------------------------------------------------------------------------------------
+
+std::vector<reference_matcher::line>
+reference_matcher::lines_of(const std::vector<pattern_node>& nodes, bool is_head,
+                            contiguity link) const {
+  std::vector<line> made{{}};
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    std::vector<line> longer;
+    for (const auto& more : lines_of(nodes[i], i == 0 && is_head ? link : nodes[i].link))
+      for (auto before : made) {
+        before.insert(before.end(), more.begin(), more.end());
+        longer.push_back(std::move(before));
+      }
+    made = std::move(longer);
+  }
+  return made;
 }
 
-bool reference_matcher::is_end(std::uint32_t stage, std::size_t at) const {
-  const auto& until = of_.stages[stage].until;
-  return until && until->test(events_[at].get(), bound_);
+std::vector<reference_matcher::line> reference_matcher::rounds_of(const pattern_node& node,
+                                                                  contiguity link) const {
+  if (node.kind == node_kind::sequence)
+    return lines_of(node.parts, true, link);
+  std::vector<line> made;
+  for (const auto& part : node.parts)
+    for (auto& one : lines_of(part, link))
+      made.push_back(std::move(one));
+  return made;
+}
+
+std::vector<reference_matcher::line> reference_matcher::lines_of(const pattern_node& node,
+                                                                 contiguity link) const {
+  if (node.kind == node_kind::stage)
+    return {{{node.stage, link}}};
+  std::vector<line> made;
+  if (node.optional)
+    made.push_back({});
+  std::vector<line> open{{}};
+  auto most = node.times_max.value_or(UINT32_MAX);
+  for (std::uint32_t round = 1; round <= most && round <= events_.size(); ++round) {
+    std::vector<line> longer;
+    for (const auto& more : rounds_of(node, round == 1 ? link : node.inner))
+      for (auto before : open) {
+        before.insert(before.end(), more.begin(), more.end());
+        if (before.size() <= 2 * events_.size() + 2)
+          longer.push_back(std::move(before));
+      }
+    open = std::move(longer);
+    for (auto& one : open)
+      one.back().is_watched = false;
+    if (round >= node.times_min)
+      made.insert(made.end(), open.begin(), open.end());
+  }
+  return made;
+}
+
+// ---- one line -----------------------------------------------------------------------------------
+
+bool reference_matcher::is_wanted(std::uint32_t stage, std::size_t event) const {
+  const auto& where = at(stage).where;
+  return !where || where->test(events_[event].get(), bound_);
+}
+
+bool reference_matcher::is_end(std::uint32_t stage, std::size_t event) const {
+  const auto& until = at(stage).until;
+  return until && until->test(events_[event].get(), bound_);
+}
+
+// When the absences with a time between two stages are over.
+std::int64_t reference_matcher::quiet_end(std::uint32_t from, std::uint32_t to) const {
+  auto end = taken_.empty() ? INT64_MIN : last_time();
+  for (auto i = from + 1; i < to && !taken_.empty(); ++i)
+    end += at(i).is_timed() ? at(i).within_prev.count() : 0;
+  return end;
+}
+
+// Whether the event is one that must be absent then between `from` and `to`.
+bool reference_matcher::is_disturbed(std::uint32_t from, std::uint32_t to, std::size_t event,
+                                     bool is_next) const {
+  auto begin = last_time();
+  for (auto i = from + 1; i < to; ++i) {
+    const auto& stage = at(i);
+    if (!stage.absent)
+      continue;
+    auto holds = stage.link == contiguity::strict ? is_next : true;
+    if (stage.is_timed()) {
+      holds = time(event) >= begin && time(event) < begin + stage.within_prev.count();
+      begin += stage.within_prev.count();
+    }
+    if (holds && is_wanted(i, event))
+      return true;
+  }
+  return false;
 }
 
 // Whether the event is one that must be absent there. It then ends the run, save that a match which
 // it completes stands. A loop is also ended by what must be absent behind it.
 bool reference_matcher::is_spoilt(std::uint32_t from, std::uint32_t to, std::uint32_t count,
-                                  std::size_t at) const {
+                                  std::size_t event) const {
+  if (taken_.empty())
+    return false;
   auto goes_on = from == to && count > 0;
-  auto end = goes_on ? from + 2 : to;
-  for (auto i = from + 1; i < end && i < of_.stages.size(); ++i) {
-    const auto& stage = of_.stages[i];
-    if (!stage.absent || taken_.empty())
-      continue;
-    auto is_next = at == taken_.back().second + 1;
-    auto may_end = goes_on && count >= of_.stages[from].times_min;
-    // As in Flink, between the optional repetitions of a bounded loop only the next event counts.
-    auto holds = stage.link == contiguity::relaxed ? !may_end || of_.stages[from].loops() || is_next
-                                                   : may_end && is_next;
-    if (holds && is_wanted(i, at))
+  auto is_next = event == taken_.back().second + 1;
+  if (!goes_on)
+    return is_disturbed(from, to, event, is_next);
+  auto may_end = count >= at(from).times_min;
+  // As in Flink, between the optional repetitions of a bounded loop only the next event counts.
+  auto is_near = !may_end || at(from).loops() || is_next;
+  for (auto i = from + 1; i < line_.size() && at(i).absent; ++i) {
+    const auto& stage = at(i);
+    if (stage.link == contiguity::strict)
+      break;
+    auto holds = is_near && line_[from].is_watched
+                 && (!stage.is_timed() || time(event) < last_time() + stage.within_prev.count());
+    if (holds && is_wanted(i, event))
       return true;
   }
   // And there, once an event was passed over, what must be absent before the stage still counts.
-  auto waits = goes_on && count >= of_.stages[from].times_min && !of_.stages[from].loops()
-               && at > taken_.back().second + 1;
-  if (waits && from > 0) {
-    const auto& before = of_.stages[from - 1];
-    return before.absent && before.link == contiguity::relaxed && is_wanted(from - 1, at);
-  }
+  if (!may_end || at(from).loops() || is_next)
+    return false;
+  for (auto i = from; i-- > 0 && at(i).absent;)
+    if (at(i).link == contiguity::relaxed && !at(i).is_timed() && is_wanted(i, event))
+      return true;
   return false;
 }
 
-// Whether the event `at` may be passed over between what stage `from` took (its `count`-th) and
-// the next event, which `to` takes.
+// Whether the event may be passed over between what stage `from` took (its `count`-th) and the next
+// event, which `to` takes.
 bool reference_matcher::may_pass(std::uint32_t from, std::uint32_t to, std::uint32_t count,
-                                 std::size_t at) const {
-  const auto& stage = of_.stages[to];
+                                 std::size_t event) const {
   auto goes_on = from == to && count > 0;
-  auto how = goes_on ? stage.inner : stage.link;
-  if (how == contiguity::strict || (how == contiguity::relaxed && is_wanted(to, at)))
+  if (!goes_on && time(event) < quiet_end(from, to))
+    return !is_spoilt(from, to, count, event);
+  auto how = goes_on ? at(to).inner : line_[to].link;
+  if (how == contiguity::strict || (how == contiguity::relaxed && is_wanted(to, event)))
     return false;
-  if (goes_on && is_end(to, at))
+  if (goes_on && is_end(to, event))
     return false;
-  return !is_spoilt(from, to, count, at);
+  return !is_spoilt(from, to, count, event);
+}
+
+// Whether what must be absent before the first event was.
+bool reference_matcher::may_begin(std::size_t event) const {
+  for (auto stage : of_.lead) {
+    const auto& absent = of_.stages[stage];
+    auto since = time(0);
+    for (std::size_t i = 0; i <= event; ++i)
+      if (!absent.where || absent.where->test(events_[i].get(), {}))
+        since = time(i);
+    if (time(event) - since < absent.within_prev.count())
+      return false;
+  }
+  return true;
+}
+
+void reference_matcher::take(std::uint32_t to, std::size_t event) {
+  taken_.emplace_back(to, event);
+  bound_ = event_chain{bound_, line_[to].stage, event, events_[event]};
 }
 
 // Gives one more event to stage `to`, which is `from` or behind it.
 void reference_matcher::try_stage(std::uint32_t from, std::uint32_t to, std::uint32_t count) {
   auto goes_on = from == to && count > 0;
   auto last = taken_.empty() ? 0 : taken_.back().second;
-  for (auto at = taken_.empty() ? 0 : last + 1; at < events_.size(); ++at) {
+  auto ready = goes_on || taken_.empty() ? INT64_MIN : quiet_end(from, to);
+  for (auto event = taken_.empty() ? 0 : last + 1; event < events_.size(); ++event) {
     if (of_.within.count() > 0 && !taken_.empty()
-        && events_[at]->time_ms() - events_[taken_[0].second]->time_ms() >= of_.within.count())
+        && time(event) - time(taken_[0].second) >= of_.within.count())
       return;
-    auto is_next = !taken_.empty() && at == last + 1;
+    auto pause = at(to).within_prev.count();
+    if (pause > 0 && !taken_.empty() && time(event) - std::max(last_time(), ready) >= pause)
+      return;
+    auto is_next = !taken_.empty() && event == last + 1;
     // A strict absence is asked of the very next event only.
     auto stopped = false;
     for (auto i = from + 1; i < to && is_next && !goes_on; ++i)
       stopped =
-          stopped
-          || (of_.stages[i].absent && of_.stages[i].link == contiguity::strict && is_wanted(i, at));
+          stopped || (at(i).absent && at(i).link == contiguity::strict && is_wanted(i, event));
     if (stopped)
       return;
     // The stage behind a greedy one looks at no event that the greedy one wants.
-    auto greedy = !goes_on && to > 0 && of_.stages[to - 1].greedy;
-    if (greedy && is_wanted(to - 1, at)) {
+    auto greedy = !goes_on && to > 0 && at(to - 1).greedy;
+    if (greedy && is_wanted(to - 1, event)) {
       if (taken_.empty())
         continue;
       return;
     }
-    auto is_spoilt_now = is_spoilt(from, to, goes_on ? count : 0, at);
-    if (is_wanted(to, at) && !is_end(to, at)) {
+    auto is_spoilt_now = is_spoilt(from, to, goes_on ? count : 0, event);
+    auto may_take = time(event) >= ready && (!taken_.empty() || may_begin(event));
+    if (may_take && is_wanted(to, event) && !is_end(to, event)) {
       auto bound = bound_;
-      taken_.emplace_back(to, at);
-      bound_ = event_chain{bound, to, at, events_[at]};
+      take(to, event);
       extend(to, goes_on ? count + 1 : 1, is_spoilt_now);
       bound_ = bound;
       taken_.pop_back();
     }
-    if (!taken_.empty() && !may_pass(from, to, goes_on ? count : 0, at))
+    if (!taken_.empty() && !may_pass(from, to, goes_on ? count : 0, event))
       return;
   }
 }
 
-bool reference_matcher::is_complete(std::uint32_t stage, std::uint32_t count) const {
-  if (count < of_.stages[stage].times_min)
-    return false;
-  for (auto i = stage + 1; i < of_.stages.size(); ++i)
-    if (!of_.stages[i].optional)
+// Whether what must be absent at the end is, behind the last event of `stage`.
+bool reference_matcher::ends_undisturbed(std::uint32_t stage) const {
+  auto end = quiet_end(stage, static_cast<std::uint32_t>(line_.size()));
+  auto is_untimed = false;
+  auto is_strict = false;
+  for (auto i = stage + 1; i < line_.size(); ++i) {
+    is_untimed = is_untimed || (at(i).absent && !at(i).is_timed());
+    is_strict = is_strict || (at(i).absent && at(i).link == contiguity::strict);
+  }
+  auto last = taken_.back().second;
+  auto limit = of_.within.count() > 0 ? time(taken_[0].second) + of_.within.count() : INT64_MAX;
+  if (is_strict && (last + 1 >= events_.size() || time(last + 1) >= limit))
+    return false; // It takes an event to say so.
+  if (is_strict)
+    return !is_disturbed(stage, static_cast<std::uint32_t>(line_.size()), last + 1, true);
+  for (auto event = last + 1; event < events_.size(); ++event) {
+    if (time(event) >= limit || (!is_untimed && time(event) >= end))
+      return true;
+    if (is_disturbed(stage, static_cast<std::uint32_t>(line_.size()), event, event == last + 1))
       return false;
+  }
   return true;
 }
 
+bool reference_matcher::is_complete(std::uint32_t stage, std::uint32_t count) const {
+  if (count < at(stage).times_min)
+    return false;
+  for (auto i = stage + 1; i < line_.size(); ++i)
+    if (!at(i).optional && !at(i).absent)
+      return false;
+  return ends_undisturbed(stage);
+}
+
 void reference_matcher::extend(std::uint32_t stage, std::uint32_t count, bool is_last) {
-  const auto& what = of_.stages[stage];
-  if (is_complete(stage, count))
-    found_.push_back(taken_);
+  auto has_end = line_.size() > 0 && at(line_.size() - 1).absent;
+  if (is_complete(stage, count) && !(is_last && has_end)) {
+    auto by_stage = taken_;
+    for (auto& one : by_stage)
+      one.first = line_[one.first].stage;
+    found_.push_back(std::move(by_stage));
+  }
   if (is_last)
     return;
-  if (count < what.times_max.value_or(UINT32_MAX))
+  if (count < at(stage).times_max.value_or(UINT32_MAX))
     try_stage(stage, stage, count);
-  if (count < what.times_min)
+  if (count < at(stage).times_min)
     return;
-  for (auto next = stage + 1; next < of_.stages.size(); ++next) {
-    if (of_.stages[next].absent)
+  for (auto next = stage + 1; next < line_.size(); ++next) {
+    if (at(next).absent)
       continue;
     try_stage(stage, next, 0);
-    if (!of_.stages[next].optional)
+    if (!at(next).optional)
       return;
+  }
+}
+
+void reference_matcher::match_line() {
+  for (std::uint32_t first = 0; first < line_.size(); ++first) {
+    if (at(first).absent)
+      continue;
+    try_stage(first, first, 0);
+    if (!at(first).optional)
+      break;
   }
 }
 
 std::vector<assignment> reference_matcher::matches() {
   found_.clear();
-  for (std::uint32_t first = 0; first < of_.stages.size(); ++first) {
-    try_stage(first, first, 0);
-    if (!of_.stages[first].optional)
-      break;
-  }
+  if (of_.longest)
+    match_alone();
+  else
+    for (auto& one : lines_of(of_.steps, false, contiguity::relaxed)) {
+      line_ = std::move(one);
+      match_line();
+    }
   std::sort(found_.begin(), found_.end());
   return found_;
+}
+
+// Runs that do not branch: one after the other event is given to the first stage that may take it,
+// as long as any stage may still do so. Of patterns without groups and without absences at the end.
+void reference_matcher::match_alone() {
+  line_ = lines_of(of_.steps, false, contiguity::relaxed).front();
+  std::size_t open_until = 0; // The first event that may begin a run.
+  auto is_done = false;
+  for (std::size_t first = 0; first < events_.size(); ++first) {
+    if (is_done || (of_.restart != restart_mode::each && first < open_until))
+      continue;
+    taken_.clear();
+    bound_ = {};
+    assignment best;
+    std::uint32_t stage = 0;
+    std::uint32_t count = 0;
+    auto end = events_.size();
+    std::vector<bool> waits; // by place: whether it may still take the next event
+    auto begin_waiting = [&] { waits.assign(line_.size(), true); };
+    auto candidates = [&] {
+      std::vector<std::uint32_t> made;
+      if (!taken_.empty() && count < at(stage).times_max.value_or(UINT32_MAX))
+        made.push_back(stage);
+      if (!taken_.empty() && count < at(stage).times_min)
+        return made;
+      for (auto i = taken_.empty() ? 0 : stage + 1; i < line_.size(); ++i) {
+        if (at(i).absent)
+          continue;
+        made.push_back(i);
+        if (!at(i).optional)
+          break;
+      }
+      return made;
+    };
+    begin_waiting();
+    for (auto event = first; event < events_.size(); ++event) {
+      if (of_.within.count() > 0 && !taken_.empty()
+          && time(event) - time(first) >= of_.within.count()) {
+        end = event;
+        break;
+      }
+      auto is_next = !taken_.empty() && event == taken_.back().second + 1;
+      auto is_spoilt_now = false;
+      auto took = false;
+      auto any_waits = false;
+      for (auto to : candidates()) {
+        auto goes_on = !taken_.empty() && to == stage;
+        if (!waits[to] || took)
+          continue;
+        if (!taken_.empty() && !goes_on)
+          is_spoilt_now = is_spoilt_now || is_disturbed(stage, to, event, false);
+        else if (goes_on)
+          for (auto i = stage + 1; i < line_.size() && at(i).absent; ++i)
+            is_spoilt_now =
+                is_spoilt_now || (at(i).link == contiguity::relaxed && is_wanted(i, event));
+        auto stopped = false;
+        for (auto i = stage + 1; i < to && is_next; ++i)
+          stopped =
+              stopped || (at(i).absent && at(i).link == contiguity::strict && is_wanted(i, event));
+        auto late = time(event) - (taken_.empty() ? time(event) : last_time());
+        auto in_time = at(to).within_prev.count() == 0 || late < at(to).within_prev.count();
+        if (!stopped && in_time && is_wanted(to, event) && !is_end(to, event)) {
+          count = goes_on ? count + 1 : 1;
+          stage = to;
+          take(to, event);
+          took = true;
+          if (is_complete(stage, count))
+            best = taken_;
+          break;
+        }
+        auto how = goes_on ? at(to).inner : line_[to].link;
+        waits[to] = how != contiguity::strict && !(goes_on && is_end(to, event)) && !stopped
+                    && (how == contiguity::any || !is_wanted(to, event));
+        any_waits = any_waits || waits[to];
+      }
+      auto is_last = count >= at(stage).times_max.value_or(UINT32_MAX) && stage + 1 == line_.size();
+      if (took && is_last) {
+        end = event + 1;
+        break;
+      }
+      if ((took && is_spoilt_now) || (!took && (taken_.empty() || is_spoilt_now || !any_waits))) {
+        end = event + 1;
+        break;
+      }
+      if (took)
+        begin_waiting();
+    }
+    if (taken_.empty())
+      continue;
+    open_until = end;
+    if (best.empty())
+      continue;
+    for (auto& one : best)
+      one.first = line_[one.first].stage;
+    found_.push_back(best);
+    is_done = of_.restart == restart_mode::once;
+  }
 }
 
 } // namespace gemel::test

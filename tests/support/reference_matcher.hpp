@@ -11,9 +11,9 @@ namespace gemel::test {
 /// Which event each stage took, in order: pairs of stage and index of the event.
 using assignment = std::vector<std::pair<std::uint32_t, std::size_t>>;
 
-/// Finds all matches of a pattern in the events of one key by its definition: tries every way to
-/// give events to stages and asks of each event passed over whether it may lie there. Knows no
-/// states and no runs; exponential. Without skip strategies and without time limits of steps.
+/// Finds all matches of a pattern in the events of one key by its definition: writes its groups out
+/// in every way, tries every way to give events to stages and asks of each event passed over
+/// whether it may lie there. Knows no states and no runs; exponential. Without skip strategies.
 class reference_matcher {
 public:
   reference_matcher(const pattern& of, const std::vector<rule_event_ptr>& events)
@@ -23,6 +23,24 @@ public:
   std::vector<assignment> matches();
 
 private:
+  // A stage where it stands when there are no groups.
+  struct place {
+    std::uint32_t stage = 0;
+    contiguity link = contiguity::relaxed;
+    // As a loop it ends by what must be absent right behind it.
+    bool is_watched = true;
+  };
+  using line = std::vector<place>;
+
+  std::vector<line> lines_of(const std::vector<pattern_node>& nodes, bool is_head,
+                             contiguity link) const;
+  std::vector<line> rounds_of(const pattern_node& node, contiguity link) const;
+  std::vector<line> lines_of(const pattern_node& node, contiguity link) const;
+  void match_line();
+  void match_alone();
+  const pattern_stage& at(std::size_t place) const { return of_.stages[line_[place].stage]; }
+  void take(std::uint32_t to, std::size_t event);
+
   void extend(std::uint32_t stage, std::uint32_t count, bool is_last);
   bool is_spoilt(std::uint32_t from, std::uint32_t to, std::uint32_t count, std::size_t at) const;
   void try_stage(std::uint32_t from, std::uint32_t to, std::uint32_t count);
@@ -30,10 +48,17 @@ private:
   bool is_wanted(std::uint32_t stage, std::size_t at) const;
   bool is_end(std::uint32_t stage, std::size_t at) const;
   bool is_complete(std::uint32_t stage, std::uint32_t count) const;
+  bool ends_undisturbed(std::uint32_t stage) const;
+  bool may_begin(std::size_t at) const;
+  bool is_disturbed(std::uint32_t from, std::uint32_t to, std::size_t at, bool is_next) const;
+  std::int64_t quiet_end(std::uint32_t from, std::uint32_t to) const;
+  std::int64_t time(std::size_t event) const { return events_[event]->time_ms(); }
+  std::int64_t last_time() const { return time(taken_.back().second); }
 
   const pattern& of_;
   const std::vector<rule_event_ptr>& events_;
-  assignment taken_;
+  line line_;
+  assignment taken_; // by place in the line
   event_chain bound_;
   std::vector<assignment> found_;
 };

@@ -80,23 +80,45 @@ TEST_CASE("a rule is refused with all faults and their places", "[unit][workflow
   CHECK(std::all_of(faults.begin(), faults.end(), [](const fault& one) { return one.line > 0; }));
 }
 
-TEST_CASE("what a rule cannot do yet is refused by its name", "[unit][workflows]") {
+TEST_CASE("steps that say nothing, or cannot be, are refused", "[unit][workflows]") {
   auto code = [](const std::string& text, const std::string& at) {
     return fault_at(faults_of(text), at);
   };
   auto step = std::string{R"({"name":"a"})"};
-  CHECK(code(with_steps(step, R"(,"restart":"once")"), "/restart") == "unsupported");
-  CHECK(code(with_steps(step, R"(,"loops":"longest")"), "/loops") == "unsupported");
-  CHECK(code(with_steps(step, R"(,"actions":[{"webhook":{}}])"), "/actions/0/webhook")
-        == "unsupported");
-  CHECK(code(with_steps(R"({"group":"g","steps":[]})"), "/pattern/steps/0/group") == "unsupported");
-  CHECK(code(with_steps(R"({"and":[],"times":2})"), "/pattern/steps/0/and") == "unsupported");
-  CHECK(code(with_steps(R"({"name":"a","every":true})"), "/pattern/steps/0/every")
-        == "unsupported");
-  CHECK(code(with_steps(R"({"absent":"x"},)" + step), "/pattern/steps/0") == "unsupported");
+  auto group = [&](const std::string& steps, const std::string& more = {}) {
+    return with_steps(step + R"(,{"group":"g","steps":[)" + steps + "]" + more + "}");
+  };
+  auto b = std::string{R"({"name":"b")"};
+  auto absent = std::string{R"({"absent":"x","for":"1s"})"};
+  CHECK(code(group(""), "/pattern/steps/1/steps") == "bad_value");
+  CHECK(code(group(b + R"(,"optional":true})"), "/pattern/steps/1/steps") == "bad_value");
+  CHECK(code(group(b + R"(,"times":2,"greedy":true})"), "/pattern/steps/1/steps") == "bad_value");
+  CHECK(code(group(absent + "," + b + "}"), "/pattern/steps/1/steps/0") == "bad_value");
+  CHECK(code(group(b + R"(,"link":"next"})"), "/pattern/steps/1/steps/0/link") == "bad_value");
+  CHECK(code(group(b + "}", R"(,"where":"x = 1")"), "/pattern/steps/1/where") == "unknown_key");
+  CHECK(code(group(b + R"(},{"name":"a"})"), "/pattern/steps/1/steps/1/name") == "bad_value");
+  CHECK(code(group(b + "}"), "/pattern/steps/1").empty());
+  CHECK(code(with_steps(R"({"and":"g","parts":[{"name":"a"}]})"), "/pattern/steps/0/parts")
+        == "bad_value");
+  CHECK(code(with_steps(R"({"absent":"x"},)" + step), "/pattern/steps/0") == "missing_field");
+  CHECK(code(with_steps(absent), "/pattern/steps/0") == "bad_value");
+  CHECK(code(with_steps(step + R"(,{"absent":"x"})"), "/pattern/steps/1") == "missing_field");
   CHECK(
-      code(with_steps("{\"name\":\"a\",\"where\":\"is_of_model('m')\"}"), "/pattern/steps/0/where")
-      == "unsupported");
+      code(with_steps(step + R"(,{"absent":"x","link":"not_next","for":"1s"})"), "/pattern/steps/1")
+      == "bad_value");
+  CHECK(code(with_steps(R"({"name":"a","times":[1,null]})", R"(,"loops":"longest")"), "/pattern")
+        == "missing_field");
+  CHECK(code(with_steps(step, R"x(,"select":{"x":"is_of_model('m')"
+})x"),
+             "/select/x")
+        == "bad_value");
+}
+
+TEST_CASE("a group that would have too many states is refused", "[unit][workflows]") {
+  auto text = std::string{R"({"name":"a","times":1000})"};
+  for (auto name : {"f", "g"})
+    text = R"({"group":")" + std::string{name} + R"(","steps":[)" + text + R"(],"times":1000})";
+  CHECK(fault_at(faults_of(with_steps(text)), "/pattern/steps") == "limit_reached");
 }
 
 TEST_CASE("events come in the order of their time, and late ones are refused",
