@@ -1,7 +1,5 @@
 #include "actors/history_writer.hpp"
 
-#include "actors/log_record.hpp"
-
 #include <algorithm>
 #include <limits>
 
@@ -9,85 +7,46 @@ namespace gemel {
 
 namespace {
 
-constexpr std::int64_t us_per_ms = 1'000;
+using namespace history_keys;
+
 // A block with fewer points is written anew with those that follow.
 constexpr std::uint32_t block_points_good = 4'096;
-// Types of twins that are remembered.
-constexpr std::size_t types_known_max = 1'000'000;
-
-std::int64_t partition_of(std::int64_t time_us) noexcept {
-  auto day = time_us / history_partition_us;
-  return time_us % history_partition_us < 0 ? day - 1 : day;
-}
-
-void append_big_endian(std::string& out, std::uint64_t number, int bytes) {
-  for (auto shift = (bytes - 1) * 8; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(number >> shift));
-}
-
-std::uint64_t read_big_endian(std::string_view bytes) noexcept {
-  std::uint64_t number = 0;
-  for (auto byte : bytes)
-    number = number << 8 | static_cast<std::uint8_t>(byte);
-  return number;
-}
-
-constexpr std::uint64_t sign_bit = std::uint64_t{1} << 63;
-constexpr std::size_t partition_bytes = 8;
-constexpr std::size_t number_bytes = 4;
-
-std::string partition_key(std::int64_t partition) {
-  std::string made;
-  append_big_endian(made, static_cast<std::uint64_t>(partition) ^ sign_bit, partition_bytes);
-  return made;
-}
-
-std::int64_t partition_in(std::string_view key) noexcept {
-  return static_cast<std::int64_t>(read_big_endian(key.substr(0, partition_bytes)) ^ sign_bit);
-}
-
-std::string twin_prefix(std::int64_t partition, std::string_view id) {
-  auto made = partition_key(partition);
-  made.append(id).push_back('\0');
-  return made;
-}
-
-std::string series_prefix(std::int64_t partition, std::string_view id, std::string_view property) {
-  auto made = twin_prefix(partition, id);
-  made.append(property).push_back('\0');
-  return made;
-}
-
-std::string block_key(const std::string& prefix, std::uint32_t number) {
-  auto made = prefix;
-  append_big_endian(made, number, number_bytes);
-  return made;
-}
-
-// Prefixes end in 0, and nothing else of a name does.
-std::string end_of(std::string prefix) {
-  prefix.back() = '\1';
-  return prefix;
-}
-
-std::int64_t time_of(const stored_event& event) noexcept {
-  return event.source_time_us != 0 ? event.source_time_us : unix_ms(event.time) * us_per_ms;
-}
+// Series that one call of `tick` looks at.
+constexpr std::size_t sweep_series_max = 1'024;
 
 bool is_earlier(const series_point& left, const series_point& right) noexcept {
   return left.time_us < right.time_us;
 }
 
-// Whether the event says what a property is.
-bool tells_values(event_kind kind) noexcept {
-  return kind == event_kind::created || kind == event_kind::updated;
-}
-
 } // namespace
 
-history_writer::history_writer(const model_table& models, history_port& disk, type_lookup types,
-                               options wanted)
-    : models_{models}, disk_{disk}, types_{std::move(types)}, options_{wanted} {
+history_writer::history_writer(const model_table& models, history_port& disk,
+                               series_source::type_lookup types, options wanted)
+    : disk_{disk}, options_{wanted}, source_{models,
+                                             [this, types = std::move(types)](std::string_view id)
+                                                 -> std::optional<std::string> {
+                                               if (auto known = disk_.type_of(id); known && *known)
+                                                 return *known;
+                                               return types(id);
+                                             }},
+      keep_min_us_{wanted.keep_us}, keep_max_us_{wanted.keep_us} {
+  source_.on_type([this](std::string_view id, const type_model* type) {
+    types_.emplace_back(id, type != nullptr ? std::optional{type->name} : std::nullopt);
+  });
+  auto is_longer = [](std::int64_t a, std::int64_t b) { return b != 0 && (a == 0 || a > b); };
+  for (const auto& [name, type] : models.all())
+    for (const auto& property : type.properties)
+      if (auto keep = keep_of(type, property); property.history) {
+        keep_max_us_ = is_longer(keep, keep_max_us_) ? keep : keep_max_us_;
+        keep_min_us_ = is_longer(keep_min_us_, keep) ? keep : keep_min_us_;
+      }
+}
+
+std::int64_t history_writer::keep_of(const type_model& type,
+                                     const property_model& property) const noexcept {
+  if (property.history_keep_us != 0)
+    return property.history_keep_us;
+  return type.history_keep_us != 0 ? type.history_keep_us : options_.keep_us;
 }
 
 result<log_position> history_writer::open(log_position start) {
@@ -100,124 +59,97 @@ result<log_position> history_writer::open(log_position start) {
 
 void history_writer::pass(log_position at) {
   taken_ = std::max(taken_, at);
-  if (open_points_ == 0)
+  if (open_points_ == 0 && types_.empty())
     durable_ = taken_;
-}
-
-const type_model* history_writer::model_of(std::string_view id) {
-  id_ = id;
-  if (auto found = known_.find(id_); found != known_.end())
-    return found->second;
-  auto type = types_(id);
-  const auto* model = type ? models_.find(*type) : nullptr;
-  if (type && known_.size() < types_known_max)
-    known_.emplace(id_, model);
-  return model;
 }
 
 result<void> history_writer::take(log_position at, std::string_view record, std::int64_t now_us) {
   if (at <= taken_)
     return {};
-  auto reader = log_record_reader::open(record);
-  if (!reader)
-    return tl::unexpected<error>(std::move(reader.error()));
-  stored_event event;
-  for (;;) {
-    auto more = reader->next(event);
-    if (!more)
-      return tl::unexpected<error>(std::move(more.error()));
-    if (!*more)
-      break;
-    take_event(event, now_us);
-  }
-  taken_ = at;
-  if (open_points_ == 0)
-    durable_ = taken_;
+  if (open_points_ == 0 && types_.empty())
+    oldest_open_us_ = now_us;
+  auto read =
+      source_.read(record, [&](const series_source::taken_point& point) { add(point, now_us); });
+  if (!read)
+    return read;
+  pass(at);
   return {};
 }
 
-void history_writer::take_event(const stored_event& event, std::int64_t now_us) {
-  if (event.kind == event_kind::created)
-    known_[std::string{event.id}] = models_.find(event.type);
-  if (tells_values(event.kind) && !event.changes.empty()) {
-    const auto* model = model_of(event.id);
-    auto time_us = time_of(event);
-    for (const auto& change : event.changes) {
-      const auto* property = model != nullptr ? model->find(change.key) : nullptr;
-      if (property == nullptr || !property->history)
-        continue;
-      if (time_us < floor_us_) {
-        ++counters_.late;
-        continue;
-      }
-      if (open_points_ == 0)
-        oldest_open_us_ = now_us;
-      add(event.id, change.key,
-          {time_us, change.at.time, change.removed ? value{} : change.content});
-    }
+void history_writer::add(const series_source::taken_point& point, std::int64_t now_us) {
+  auto day = partition_of(point.point.time_us);
+  auto keep = keep_of(point.type, point.property);
+  now_us_ = std::max(now_us_, now_us);
+  if (keep > 0 && day < partition_of(now_us_ - keep)) {
+    ++counters_.late;
+    return;
   }
-  if (event.kind == event_kind::removed)
-    known_.erase(std::string{event.id});
-}
-
-void history_writer::add(std::string_view id, std::string_view property, series_point point) {
-  auto day = partition_of(point.time_us);
-  prefix_.clear();
-  append_big_endian(prefix_, static_cast<std::uint64_t>(day) ^ sign_bit, partition_bytes);
-  prefix_.append(id).push_back('\0');
-  prefix_.append(property).push_back('\0');
-  auto [into, is_new] = open_.try_emplace(prefix_);
-  if (is_new)
-    open_days_.insert(day);
-  into->second.push_back(std::move(point));
+  auto found = open_.find(point.id);
+  if (found == open_.end())
+    found = open_.try_emplace(std::string{point.id}).first;
+  auto& all = found->second;
+  auto into = std::find_if(all.begin(), all.end(), [&](const open_series& one) {
+    return one.partition == day && one.property == point.property.key;
+  });
+  if (into == all.end())
+    into = all.insert(all.end(), {point.property.key, day, {}});
+  into->points.push_back(std::move(point.point));
   ++open_points_;
   ++counters_.points;
 }
 
 result<void> history_writer::tick(std::int64_t now_us) {
-  if (open_points_ >= options_.open_points_max
-      || (open_points_ > 0 && now_us - oldest_open_us_ >= options_.open_us_max))
+  now_us_ = std::max(now_us_, now_us);
+  // Types are small, and many when many twins are made.
+  auto is_much = open_points_ >= options_.open_points_max || types_.size() >= 65'536;
+  auto is_late =
+      (open_points_ > 0 || !types_.empty()) && now_us - oldest_open_us_ >= options_.open_us_max;
+  if (is_much || is_late)
     if (auto done = flush(); !done)
       return done;
-  return drop_old(now_us);
+  if (auto dropped = drop_old(now_us); !dropped)
+    return dropped;
+  begin_sweep(now_us);
+  return sweep();
 }
 
 result<void> history_writer::flush() {
-  std::vector<std::pair<std::string, std::string>> blocks;
-  for (auto& [prefix, one] : open_)
-    if (auto packed = pack(prefix, one, blocks); !packed)
-      return packed;
-  if (auto written = disk_.write(blocks, taken_); !written)
+  history_batch batch;
+  for (auto& [id, all] : open_)
+    for (const auto& one : all)
+      if (auto packed = pack(id, one, batch.blocks); !packed)
+        return packed;
+  batch.types = types_;
+  batch.cursor = taken_;
+  if (auto written = disk_.write(batch); !written)
     return written;
-  for (const auto& [key, block] : blocks) {
+  for (const auto& [key, block] : batch.blocks) {
     ++counters_.blocks;
     counters_.block_bytes += block.size();
   }
   open_.clear();
-  open_days_.clear();
+  types_.clear();
   open_points_ = 0;
   durable_ = taken_;
   return {};
 }
 
 // A day's last block is written anew while it is small, so that slow series have few large ones.
-result<void> history_writer::pack(const std::string& prefix, const point_list& from,
-                                  std::vector<std::pair<std::string, std::string>>& out) const {
+result<void> history_writer::pack(std::string_view id, const open_series& from,
+                                  block_list& out) const {
+  auto prefix = series_prefix(from.partition, id, from.property);
+  auto last = disk_.last_pair(prefix, end_of(prefix));
+  if (!last)
+    return tl::unexpected<error>(std::move(last.error()));
   std::uint32_t number = 0;
-  std::string last;
-  auto read = disk_.read(prefix, end_of(prefix), [&](auto key, auto block) -> result<void> {
-    number = static_cast<std::uint32_t>(read_big_endian(key.substr(prefix.size())));
-    last = block;
-    return {};
-  });
-  if (!read)
-    return read;
   std::vector<series_point> all;
-  if (!last.empty()) {
-    auto facts = summary_of_series(last);
+  if (*last) {
+    const auto& [key, block] = **last;
+    auto facts = summary_of_series(block);
+    number = parse(key)->number;
     if (facts && facts->points < block_points_good) {
       series_points before;
-      if (auto known = unpack_series(last, before); !known)
+      if (auto known = unpack_series(block, before); !known)
         return known;
       for (std::size_t i = 0; i < before.size(); ++i)
         all.push_back(before.point(i));
@@ -225,8 +157,9 @@ result<void> history_writer::pack(const std::string& prefix, const point_list& f
       ++number;
     }
   }
-  all.insert(all.end(), from.begin(), from.end());
-  std::stable_sort(all.begin(), all.end(), is_earlier);
+  all.insert(all.end(), from.points.begin(), from.points.end());
+  if (!std::is_sorted(all.begin(), all.end(), is_earlier))
+    std::stable_sort(all.begin(), all.end(), is_earlier);
   for (std::size_t begin = 0; begin < all.size(); begin += series_points_max, ++number)
     out.emplace_back(block_key(prefix, number),
                      pack_series(std::span{all}.subspan(
@@ -234,10 +167,12 @@ result<void> history_writer::pack(const std::string& prefix, const point_list& f
   return {};
 }
 
+// ---- retention ----------------------------------------------------------------------------------
+
+// Days that no property keeps any more go as a whole.
 result<void> history_writer::drop_old(std::int64_t now_us) {
-  if (options_.keep_us > 0) {
-    auto first = partition_of(now_us - options_.keep_us);
-    floor_us_ = first * history_partition_us;
+  if (keep_max_us_ > 0) {
+    auto first = partition_of(now_us - keep_max_us_);
     auto key = disk_.first_key({});
     if (!key)
       return tl::unexpected<error>(std::move(key.error()));
@@ -249,6 +184,10 @@ result<void> history_writer::drop_old(std::int64_t now_us) {
   }
   if (options_.bytes_max == 0 || disk_.bytes() <= options_.bytes_max)
     return {};
+  return drop_large();
+}
+
+result<void> history_writer::drop_large() {
   auto key = disk_.first_key({});
   if (!key || key->empty())
     return {};
@@ -260,147 +199,56 @@ result<void> history_writer::drop_old(std::int64_t now_us) {
   return disk_.erase(*key, partition_key(next));
 }
 
-// ---- answers ------------------------------------------------------------------------------------
-
-result<std::vector<std::int64_t>> history_writer::partitions(std::int64_t from,
-                                                             std::int64_t to) const {
-  std::vector<std::int64_t> made;
-  auto begin = partition_key(from);
-  for (;;) {
-    auto key = disk_.first_key(begin);
-    if (!key)
-      return tl::unexpected<error>(std::move(key.error()));
-    if (key->empty() || partition_in(*key) > to)
-      break;
-    made.push_back(partition_in(*key));
-    begin = partition_key(made.back() + 1);
-  }
-  for (auto i = open_days_.lower_bound(from); i != open_days_.end() && *i <= to; ++i)
-    made.push_back(*i);
-  std::sort(made.begin(), made.end());
-  made.erase(std::unique(made.begin(), made.end()), made.end());
-  return made;
+void history_writer::begin_sweep(std::int64_t now_us) {
+  auto today = partition_of(now_us);
+  if (keep_min_us_ == keep_max_us_ || today == swept_day_)
+    return;
+  swept_day_ = today;
+  sweep_now_us_ = now_us;
+  sweep_at_ = partition_key(std::numeric_limits<std::int64_t>::min());
 }
 
-result<void> history_writer::collect(const std::string& prefix, std::int64_t from_us,
-                                     std::int64_t to_us, std::vector<series_point>& out) const {
-  auto first = out.size();
-  series_points points;
-  auto read = disk_.read(prefix, end_of(prefix), [&](auto, auto block) -> result<void> {
-    auto facts = summary_of_series(block);
-    if (!facts)
-      return tl::unexpected<error>(std::move(facts.error()));
-    if (facts->time_max_us < from_us || facts->time_min_us >= to_us)
+// Series whose property keeps less than others, once a day, a part of them in each call.
+result<void> history_writer::sweep() {
+  auto first_kept = partition_of(sweep_now_us_ - keep_min_us_);
+  for (std::size_t i = 0; i < sweep_series_max && !sweep_at_.empty(); ++i) {
+    auto key = disk_.first_key(sweep_at_);
+    if (!key)
+      return tl::unexpected<error>(std::move(key.error()));
+    auto series = parse(*key);
+    if (!series || series->partition >= first_kept) {
+      sweep_at_.clear();
       return {};
-    if (auto known = unpack_series(block, points); !known)
-      return known;
-    for (std::size_t i = 0; i < points.size(); ++i)
-      if (points.times_us[i] >= from_us && points.times_us[i] < to_us)
-        out.push_back(points.point(i));
-    if (out.size() > history_points_max)
-      return fail(errc::limit_reached, "more than " + std::to_string(history_points_max)
-                                           + " points: ask for a shorter time");
-    return {};
-  });
-  if (!read)
-    return read;
-  if (auto found = open_.find(prefix); found != open_.end())
-    for (const auto& one : found->second)
-      if (one.time_us >= from_us && one.time_us < to_us)
-        out.push_back(one);
-  std::stable_sort(out.begin() + static_cast<std::ptrdiff_t>(first), out.end(), is_earlier);
+    }
+    auto prefix = series_prefix(series->partition, series->id, series->property);
+    auto dropped = sweep_series(*series);
+    if (!dropped)
+      return tl::unexpected<error>(std::move(dropped.error()));
+    sweep_at_ = end_of(std::move(prefix));
+  }
   return {};
 }
 
-result<std::vector<series_point>> history_writer::range(std::string_view id,
-                                                        std::string_view property,
-                                                        std::int64_t from_us, std::int64_t to_us,
-                                                        std::size_t last) const {
-  std::vector<series_point> made;
-  if (from_us >= to_us)
-    return fail(errc::bad_value, "the range ends before it begins");
-  auto days = partitions(partition_of(from_us), partition_of(to_us - 1));
-  if (!days)
-    return tl::unexpected<error>(std::move(days.error()));
-  if (last == 0) {
-    for (auto day : *days)
-      if (auto read = collect(series_prefix(day, id, property), from_us, to_us, made); !read)
-        return tl::unexpected<error>(std::move(read.error()));
-    return made;
-  }
-  for (auto day = days->rbegin(); day != days->rend() && made.size() < last; ++day) {
-    std::vector<series_point> earlier;
-    if (auto read = collect(series_prefix(*day, id, property), from_us, to_us, earlier); !read)
-      return tl::unexpected<error>(std::move(read.error()));
-    made.insert(made.begin(), earlier.begin(), earlier.end());
-  }
-  if (made.size() > last)
-    made.erase(made.begin(), made.end() - static_cast<std::ptrdiff_t>(last));
-  return made;
+result<bool> history_writer::sweep_series(const history_keys::parts& series) {
+  const auto* type = source_.model_of(series.id);
+  const auto* property = type != nullptr ? type->find(series.property) : nullptr;
+  auto keep = property != nullptr ? keep_of(*type, *property) : options_.keep_us;
+  if (keep == 0 || series.partition >= partition_of(sweep_now_us_ - keep))
+    return false;
+  auto prefix = series_prefix(series.partition, series.id, series.property);
+  if (auto gone = disk_.erase(prefix, end_of(prefix)); !gone)
+    return tl::unexpected<error>(std::move(gone.error()));
+  ++counters_.series_dropped;
+  return true;
 }
 
-result<std::vector<interval_row>> history_writer::aggregate(std::string_view id,
-                                                            std::string_view property,
-                                                            const downsample_request& asked) const {
-  auto points = range(id, property, asked.from_us, asked.to_us);
-  if (!points)
-    return tl::unexpected<error>(std::move(points.error()));
-  std::vector<sample> samples;
-  samples.reserve(points->size() + 1);
-  auto add = [&](const series_point& one) {
-    if (auto number = one.content.number())
-      samples.push_back({one.time_us, *number});
-  };
-  if (asked.function == sample_function::time_weighted_avg
-      && asked.from_us > std::numeric_limits<std::int64_t>::min()) {
-    auto before = range(id, property, std::numeric_limits<std::int64_t>::min(), asked.from_us, 1);
-    if (!before)
-      return tl::unexpected<error>(std::move(before.error()));
-    for (const auto& one : *before)
-      add(one);
-  }
-  for (const auto& one : *points)
-    add(one);
-  return downsample(samples, asked);
-}
+// ---- answers ------------------------------------------------------------------------------------
 
-result<std::map<std::string, series_point>> history_writer::state_at(std::string_view id,
-                                                                     std::int64_t time_us) const {
-  std::map<std::string, series_point> made;
-  auto days =
-      partitions(partition_of(std::numeric_limits<std::int64_t>::min()), partition_of(time_us));
-  if (!days)
-    return tl::unexpected<error>(std::move(days.error()));
-  auto end_us = time_us == std::numeric_limits<std::int64_t>::max() ? time_us : time_us + 1;
-  for (auto day : *days) {
-    auto prefix = twin_prefix(day, id);
-    std::vector<std::string> found;
-    auto note = [&](std::string_view key) {
-      auto rest = key.substr(prefix.size());
-      std::string name{rest.substr(0, rest.find('\0'))};
-      if (found.empty() || found.back() != name)
-        found.push_back(std::move(name));
-    };
-    auto read = disk_.read(prefix, end_of(prefix), [&](auto key, auto) -> result<void> {
-      note(key);
-      return {};
-    });
-    if (!read)
-      return tl::unexpected<error>(std::move(read.error()));
-    if (open_days_.contains(day))
-      for (const auto& [name, one] : open_)
-        if (name.starts_with(prefix))
-          note(name);
-    for (const auto& name : found) {
-      std::vector<series_point> points;
-      if (auto known = collect(prefix + name + '\0', std::numeric_limits<std::int64_t>::min(),
-                               end_us, points);
-          !known)
-        return tl::unexpected<error>(std::move(known.error()));
-      if (!points.empty())
-        made.insert_or_assign(name, points.back());
-    }
-  }
+history_reader history_writer::look(std::span<const std::string> ids) const {
+  history_reader made{disk_.snapshot()};
+  for (const auto& id : ids)
+    if (auto found = open_.find(id); found != open_.end())
+      made.add_open(id, found->second);
   return made;
 }
 

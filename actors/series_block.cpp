@@ -15,8 +15,10 @@ namespace gemel {
 namespace {
 
 constexpr std::uint8_t magic = 's';
-constexpr std::uint8_t format = 1;
+// 1 has no versions.
+constexpr std::uint8_t format = 2;
 constexpr std::uint8_t has_written = 0x80;
+constexpr std::uint8_t has_versions = 0x40;
 constexpr std::size_t checksum_size = 4;
 
 using points_view = std::span<const series_point>;
@@ -102,6 +104,7 @@ std::uint64_t expected_stamp(std::int64_t time_us) noexcept {
 struct head {
   series_summary summary{};
   bool has_written = false;
+  bool has_versions = false;
 };
 
 result<head> read_head(byte_reader& in) {
@@ -117,7 +120,9 @@ result<head> read_head(byte_reader& in) {
   head made;
   auto form = in.u8();
   made.has_written = (form & has_written) != 0;
-  made.summary.kind = static_cast<series_kind>(form & 0x7f);
+  made.has_versions = version > 1 && (form & has_versions) != 0;
+  auto kinds = version > 1 ? 0x3f : 0x7f;
+  made.summary.kind = static_cast<series_kind>(form & kinds);
   if (made.summary.kind > series_kind::text)
     in.fail("there is no such kind of series");
   made.summary.points =
@@ -154,6 +159,14 @@ void read_texts(byte_reader& in, std::size_t count, series_points& out) {
   for (auto number : out.integers)
     if (static_cast<std::uint64_t>(number) >= out.texts.size())
       in.fail("a text that is not named");
+}
+
+void read_versions(byte_reader& in, std::size_t count, series_points& out) {
+  std::vector<std::int64_t> versions;
+  detail::unpack_integers(in, count, versions);
+  out.versions.reserve(versions.size());
+  for (auto one : versions)
+    out.versions.push_back(static_cast<std::uint64_t>(one));
 }
 
 void read_contents(byte_reader& in, std::size_t count, series_points& out) {
@@ -202,24 +215,33 @@ std::string pack_series(std::span<const series_point> points) {
   GEMEL_CHECK(!points.empty() && points.size() <= series_points_max);
   std::vector<std::int64_t> times;
   std::vector<std::int64_t> written;
+  std::vector<std::int64_t> versions;
   auto keeps_written = false;
+  auto keeps_versions = false;
+  times.reserve(points.size());
+  written.reserve(points.size());
+  versions.reserve(points.size());
   for (const auto& one : points) {
     times.push_back(one.time_us);
     written.push_back(
         step_between(expected_stamp(one.time_us), static_cast<std::uint64_t>(one.written)));
+    versions.push_back(static_cast<std::int64_t>(one.version));
     keeps_written |= one.written != hybrid_time{};
+    keeps_versions |= one.version != 0;
   }
   byte_writer body;
   detail::pack_integers(body, times);
   if (keeps_written)
     detail::pack_integers(body, written);
+  if (keeps_versions)
+    detail::pack_integers(body, versions);
   auto kind = pack_contents(body, points);
   auto [least, greatest] = std::minmax_element(times.begin(), times.end());
   byte_writer out;
   out.u8(magic);
   out.u8(format);
-  out.u8(
-      static_cast<std::uint8_t>(static_cast<unsigned>(kind) | (keeps_written ? has_written : 0u)));
+  out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(kind) | (keeps_written ? has_written : 0u)
+                                   | (keeps_versions ? has_versions : 0u)));
   out.varint(points.size());
   out.signed_varint(*least);
   out.varint(static_cast<std::uint64_t>(*greatest) - static_cast<std::uint64_t>(*least));
@@ -251,6 +273,7 @@ result<void> unpack_series(std::string_view bytes, series_points& out) {
   auto count = std::size_t{about->summary.points};
   out.kind = about->summary.kind;
   out.written.clear();
+  out.versions.clear();
   out.reals.clear();
   out.integers.clear();
   out.texts.clear();
@@ -258,6 +281,8 @@ result<void> unpack_series(std::string_view bytes, series_points& out) {
   detail::unpack_integers(in, count, out.times_us);
   if (in.ok() && about->has_written)
     read_written(in, count, out);
+  if (in.ok() && about->has_versions)
+    read_versions(in, count, out);
   if (in.ok())
     read_contents(in, count, out);
   if (!in.at_end())
@@ -288,7 +313,8 @@ value series_points::content(std::size_t index) const {
 }
 
 series_point series_points::point(std::size_t index) const {
-  return {times_us[index], written.empty() ? hybrid_time{} : written[index], content(index)};
+  return {times_us[index], written.empty() ? hybrid_time{} : written[index], content(index),
+          versions.empty() ? 0 : versions[index]};
 }
 
 std::optional<double> series_points::number(std::size_t index) const {

@@ -15,12 +15,12 @@
 /// Blocks of one property's past: times, stamps and values, compressed. Exact for every value,
 /// every bit of a double too.
 ///
-/// Times, stamps, integers and the digits of decimals are sequences of integers. Each is written as
-/// its first number, the greatest common divisor of its steps, and the steps of first or second
-/// order (delta of delta: Pelkonen et al., "Gorilla", VLDB 2015) in Rice codes or equal widths,
-/// whichever is smallest. A constant takes no bits. Doubles are written as decimals of one scale
-/// with the few that do not fit beside them (as VictoriaMetrics scales, and ALP excepts: Afroozeh
-/// et al., SIGMOD 2023), or as XOR of neighbours (Gorilla), whichever is smaller.
+/// Times, stamps, versions, integers and the digits of decimals are sequences of integers. Each is
+/// written as its first number, the greatest common divisor of its steps, and the steps of first or
+/// second order (delta of delta: Pelkonen et al., "Gorilla", VLDB 2015) in Rice codes or equal
+/// widths, whichever is smallest. A constant takes no bits. Doubles are written as decimals of one
+/// scale with the few that do not fit beside them (as VictoriaMetrics scales, and ALP excepts:
+/// Afroozeh et al., SIGMOD 2023), or as XOR of neighbours (Gorilla), whichever is smaller.
 namespace gemel {
 
 /// Points of one block.
@@ -33,6 +33,8 @@ struct series_point {
   /// When it was written; 0: not kept.
   hybrid_time written{};
   value content{};
+  /// The twin's after the write; 0: not kept.
+  std::uint64_t version = 0;
 
   friend bool operator==(const series_point&, const series_point&) = default;
 };
@@ -85,6 +87,8 @@ struct series_points {
   std::vector<std::int64_t> times_us{};
   /// Empty: not kept.
   std::vector<hybrid_time> written{};
+  /// Empty: not kept.
+  std::vector<std::uint64_t> versions{};
   /// Of `decimal` and `real`.
   std::vector<double> reals{};
   /// Of `integer` and `boolean`; of `text` which of `texts`.

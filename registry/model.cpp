@@ -51,6 +51,8 @@ void inherit(type_model& model, const type_model& base) {
       model.rollups.push_back(rollup);
   if (model.stale_after_us == 0)
     model.stale_after_us = base.stale_after_us;
+  if (model.history_keep_us == 0)
+    model.history_keep_us = base.history_keep_us;
   if (model.durable == type_durability::node)
     model.durable = base.durable;
   model.closed = model.closed || base.closed;

@@ -56,6 +56,8 @@ struct property_model {
   bool unique = false;
   /// Every value that is accepted is kept with its time.
   bool history = false;
+  /// For how long, microseconds; 0: as its type says.
+  std::int64_t history_keep_us = 0;
 
   friend bool operator==(const property_model&, const property_model&) = default;
 };
@@ -76,6 +78,9 @@ struct type_model {
   bool closed = false;
   /// Without data for this long an active twin becomes stale, microseconds; 0: never.
   std::int64_t stale_after_us = 0;
+  /// How long the values of its properties are kept that have a history, microseconds; 0: as the
+  /// node says.
+  std::int64_t history_keep_us = 0;
   /// What must be true before a write to its twins is answered, if the request asks for nothing.
   type_durability durable = type_durability::node;
   /// Properties of the twins below that parents of this type keep roll-ups of.

@@ -154,4 +154,16 @@ fault_list check_document(std::string_view text, std::string_view file_name) {
   return check_twins(text, file_name, *kind);
 }
 
+std::vector<std::string> notes_on_document(std::string_view text, std::string_view file_name) {
+  if (kind_of_document(text, file_name) != document_kind::node_config)
+    return {};
+  auto config = parse_config(text, file_name);
+  auto without_store = config ? history_without_store(*config) : std::string{};
+  if (without_store.empty())
+    return {};
+  return {"'" + without_store
+          + "' is true, and nothing is stored: set store.path, or start the "
+            "node with --data FOLDER"};
+}
+
 } // namespace gemel

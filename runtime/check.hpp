@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace gemel {
 
@@ -35,5 +37,10 @@ std::optional<document_kind> kind_of_document(std::string_view text, std::string
 /// known only to the node.
 /// @returns errc::unsupported, once, for a document of no known kind.
 fault_list check_document(std::string_view text, std::string_view file_name);
+
+/// What is no fault of a document and still may keep a node from starting, in words without a
+/// place: a property with a history in a config without a store, which `--data` may give. Of a
+/// document with faults: nothing.
+std::vector<std::string> notes_on_document(std::string_view text, std::string_view file_name);
 
 } // namespace gemel

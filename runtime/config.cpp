@@ -664,6 +664,16 @@ result<model_table> node_config::models() const {
   return model_table::make(std::move(declared));
 }
 
+std::string history_without_store(const node_config& config) {
+  if (!config.store.path.empty())
+    return {};
+  for (const auto& [name, type] : config.types)
+    for (const auto& property : type.model.properties)
+      if (property.history)
+        return "types." + name + ".properties." + property.key + ".history";
+  return {};
+}
+
 std::uint32_t cells_of(const node_config& config, std::uint32_t cores) noexcept {
   std::uint64_t workers = config.node.workers == 0 ? cores : config.node.workers;
   auto cells = workers * config.node.cells_per_worker;

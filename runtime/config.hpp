@@ -188,6 +188,10 @@ struct node_config {
   friend bool operator==(const node_config&, const node_config&) = default;
 };
 
+/// The key of a property with a history, such as `types.machine.properties.temperature.history`, if
+/// there is one and the config has no store; else empty.
+std::string history_without_store(const node_config& config);
+
 /// Cells of a node on a machine of `cores` cores: workers times cells per worker, at most
 /// `limits::cells_max`, at least one.
 std::uint32_t cells_of(const node_config& config, std::uint32_t cores) noexcept;

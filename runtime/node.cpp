@@ -272,8 +272,9 @@ result<void> node::parts::start_history(twin_api& of) {
   const auto& all = models.all();
   auto is_wanted = std::any_of(all.begin(), all.end(), wants_history);
   if (is_wanted && store == nullptr)
-    return fail(errc::bad_value, "a property has history = true, but nothing is stored: set "
-                                 "store.path, or give --data");
+    return fail(errc::bad_value, "'" + history_without_store(options.config)
+                                     + "' is true, but nothing is stored: set store.path, or give "
+                                       "--data");
   if (store == nullptr)
     return {};
   if (!is_wanted) // What an earlier start held back of the log.

@@ -6,6 +6,7 @@
 #include "runtime/adapters/rocks_history.hpp"
 #include "runtime/adapters/rocks_store.hpp"
 #include "runtime/adapters/task_queue.hpp"
+#include "runtime/adapters/work_threads.hpp"
 #include "runtime/config.hpp"
 #include "runtime/twin_api.hpp"
 
@@ -16,12 +17,15 @@
 
 namespace gemel {
 
-/// History in a node: one thread that reads the log behind its cursor as it grows, and answers.
-/// Nothing waits for it: what it has not read yet stays in the log, which it holds back.
+/// History in a node: one thread that reads the log behind its cursor as it grows, and two that
+/// answer. Nothing waits for it: what it has not read yet stays in the log, which it holds back.
 class history_host {
 public:
   /// Under this name it holds the log back.
   static constexpr const char* holder = "history";
+  /// Calls without an answer; beyond it they are refused.
+  static constexpr std::size_t calls_max = 1'024;
+  static constexpr std::size_t reader_threads = 2;
 
   struct options {
     history_section section{};
@@ -38,32 +42,22 @@ public:
   /// Writes what is open, if it can. No call is answered after it.
   void stop();
 
-  /// Answers a call of the service `history`, later and on its own thread, with all that was
-  /// acknowledged before (as `process` or `disk`). Times are microseconds since 1970 UTC.
-  ///
-  ///     range      id, property, from, to, last (0: all)   -> points: [time, value] each
-  ///     aggregate  id, property, from, to, every (0: one interval), function, percent
-  ///                                                        -> rows: [from, count, number] each
-  ///     state      id, at                                  -> property: [time, value] each
-  ///     changes    id, from, to         -> property: [value before, value then] of each that
-  ///                                        differs
+  /// Answers a call of the service `history` (runtime/history_answers.hpp), later and on another
+  /// thread, with all that was acknowledged before (as `process` or `disk`). Long questions hold up
+  /// each other, not what is taken in. @returns to the caller `overloaded` when too many wait.
   void call(const service_call& asked, reply_function reply);
 
   void add_stats(stats_record& stats) const;
 
 private:
-  using answer = result<value>;
+  class pending_answer;
 
   std::int64_t now_us() const { return clock_.now().unix_us; }
+  std::optional<std::string> live_type(std::string_view id);
   void run();
   bool catch_up();
   void tick();
   void complain(const error& why);
-  answer answer_call(const service_call& asked);
-  answer range(const service_call& asked) const;
-  answer aggregate(const service_call& asked) const;
-  answer state(const service_call& asked) const;
-  answer changes(const service_call& asked) const;
   void publish();
 
   options options_;
@@ -73,6 +67,8 @@ private:
   rocks_history disk_;
   history_writer writer_;
   task_queue tasks_;
+  std::atomic<std::size_t> calls_{0}; // without an answer
+  work_threads readers_{reader_threads};
   log_position retained_{};
   std::string complaint_;
   std::mutex stop_mutex_; // no call is taken once it is set
@@ -83,6 +79,8 @@ private:
   std::atomic<std::uint64_t> late_{0};
   std::atomic<std::uint64_t> dropped_{0};
   std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint64_t> untyped_{0};
+  std::atomic<std::uint64_t> series_dropped_{0};
   std::atomic<std::uint64_t> position_{0};
   std::thread thread_;
 };

@@ -298,6 +298,13 @@ constexpr option table[] = {
      .slot = [](option_target c) -> option_slot {
        return microseconds_slot{&c.model.stale_after_us};
      }},
+    {.key = "types.history_keep",
+     .max = history_keep_ms_max,
+     .help = "How long values of its properties with history = true are kept. 0ms: as history.keep "
+             "says.",
+     .slot = [](option_target c) -> option_slot {
+       return microseconds_slot{&c.model.history_keep_us};
+     }},
     {.key = "types.durability",
      .help = "What must be true before a write to its twins is answered, as in store.durability; "
              "node: what that says.",
@@ -334,6 +341,12 @@ constexpr option table[] = {
     {.key = "properties.history",
      .help = "Whether every value of it is kept with its time, see [history]. Needs store.path.",
      .slot = [](option_target c) -> option_slot { return &c.property.history; }},
+    {.key = "properties.history_keep",
+     .max = history_keep_ms_max,
+     .help = "For how long. 0ms: as history_keep of its type says.",
+     .slot = [](option_target c) -> option_slot {
+       return microseconds_slot{&c.property.history_keep_us};
+     }},
 
     {.key = "store.path",
      .unit = "a folder, or empty",

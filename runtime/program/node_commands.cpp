@@ -174,10 +174,12 @@ fault_list check_lines(const std::string& path) {
   return faults;
 }
 
-fault_list check_file(const std::string& path) {
+fault_list check_file(const std::string& path, std::vector<std::string>& notes) {
   auto text = read_file(path, document_bytes_max);
-  if (text)
+  if (text) {
+    notes = notes_on_document(*text, path);
     return check_document(*text, path);
+  }
   if (text.error().code == errc::limit_reached && is_lines_file(path))
     return check_lines(path);
   return {fault_of(path, text.error())};
@@ -187,16 +189,20 @@ int run_check(const program_context& context, const std::vector<std::string>& fi
   bool is_right = true;
   json_list report;
   for (const auto& path : files) {
-    auto faults = check_file(path);
+    std::vector<std::string> notes;
+    auto faults = check_file(path, notes);
     is_right = is_right && faults.empty();
     if (context.json) {
       report.add_json(json_object{}
                           .add("file", value{path})
                           .add("ok", value{faults.empty()})
                           .add_json("faults", faults_json(faults))
+                          .add("notes", value{value_list{notes.begin(), notes.end()}})
                           .text());
     } else if (faults.empty()) {
       context.console.out(path + ": ok\n");
+      for (const auto& note : notes)
+        context.console.out(path + ": note: " + note + "\n");
     } else {
       print_faults(context, faults);
     }

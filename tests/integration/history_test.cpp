@@ -8,6 +8,8 @@
 
 #include <signal.h>
 
+#include <algorithm>
+
 using namespace gemel;
 using namespace gemel::test;
 
@@ -20,7 +22,8 @@ public:
   explicit history_node(const std::string& folder)
       : process_{{program, "node", "--data", folder, "--set", "listen.port=0", "--set",
                   "store.reserve_bytes=1048576", "--set", "store.log_bytes=65536", "--set",
-                  "types.machine.properties.temperature.history=true"}} {
+                  "types.machine.properties.temperature.history=true", "--set",
+                  "history.keep=0ms"}} {
     auto line = process_.read_line();
     INFO(line);
     auto begin = line.find("127.0.0.1:");
@@ -106,4 +109,48 @@ TEST_CASE("gemel history prints tables, JSON, CSV and a plot", "[integration][ru
   auto unknown = node.ask({"m1", "temperature", "--agg", "medium"});
   CHECK(unknown.exit_code == 2);
   CHECK(unknown.err.find("percentile") != std::string::npos);
+}
+
+TEST_CASE("gemel history tells of versions, of subtrees, and of any number of rows",
+          "[integration][runtime]") {
+  temporary_folder folder;
+  history_node node{folder.file("data")};
+  auto link = node.link();
+  REQUIRE(link->create({.id = "hall", .type = "hall"}));
+  REQUIRE(link->create({.id = "m1", .type = "machine", .parent = "hall"}));
+  REQUIRE(link->create({.id = "m2", .type = "machine", .parent = "hall"}));
+  std::vector<twin_update> many;
+  constexpr int values = 25'000;
+  for (int i = 0; i < values; ++i) {
+    twin_update one;
+    one.id = "m1";
+    one.set = {{"temperature", value{i}}};
+    one.source_time_us = 1'700'000'000'000'000 + i * 1'000;
+    many.push_back(std::move(one));
+  }
+  auto done = link->update(many);
+  REQUIRE(done);
+  REQUIRE(done->failures.empty());
+  REQUIRE(link->update("m2", {{"temperature", value{7.5}}}));
+  auto csv = node.ask({"m1", "temperature", "--format", "csv"});
+  CHECK(std::count(csv.out.begin(), csv.out.end(), '\n') == values + 1);
+  CHECK(csv.out.ends_with(",24999\n"));
+  auto last = node.ask({"m1", "temperature", "--last", "12000", "--format", "csv"});
+  CHECK(std::count(last.out.begin(), last.out.end(), '\n') == 12'001);
+  CHECK(last.out.find(",12999\n") == std::string::npos);
+  CHECK(last.out.find(",13000\n") != std::string::npos);
+  auto rows =
+      node.ask({"m1", "temperature", "--from", "2023-11-14T22:13:20Z", "--to",
+                "2023-11-14T22:13:45Z", "--every", "1ms", "--agg", "sum", "--format", "csv"});
+  CHECK(std::count(rows.out.begin(), rows.out.end(), '\n') == values + 1);
+  CHECK(rows.out.find(",1,24999") != std::string::npos);
+  CHECK(node.ask({"m1", "--at-version", "1001", "--json"}).out.find("\"value\":999")
+        != std::string::npos);
+  auto tree = node.ask({"--under", "hall", "--as-of", "now", "--format", "csv"});
+  CHECK(tree.out.starts_with("twin,property,time,value\n"));
+  CHECK(tree.out.find("m1,temperature,2023-11-14T22:13:44.999000Z,24999\n") != std::string::npos);
+  CHECK(tree.out.find("m2,temperature,") != std::string::npos);
+  CHECK(node.ask({"--under", "nobody", "--as-of", "now"}).exit_code == 1);
+  CHECK(node.ask({"--under", "hall"}).exit_code == 2);
+  CHECK(node.ask({"m1", "--at-version", "0"}).exit_code == 2);
 }

@@ -17,6 +17,8 @@ std::vector<series_point> some_points(test::random_messages& random, std::size_t
   auto times = random.below(4);
   auto values = random.below(9);
   auto stamps = random.below(3);
+  auto versions = random.below(3);
+  std::uint64_t version = 0;
   auto level = static_cast<double>(random.below(1'000)) / 10;
   auto whole = static_cast<std::int64_t>(random.below(1'000'000));
   for (auto& one : made) {
@@ -30,6 +32,8 @@ std::vector<series_point> some_points(test::random_messages& random, std::size_t
       one.written = make_hybrid_time(time / 1'000 + static_cast<std::int64_t>(random.below(9)), 0);
     else if (stamps == 2)
       one.written = hybrid_time{random.below(UINT64_MAX)};
+    version = versions == 0 ? 0 : versions == 1 ? version + 1 : random.below(UINT64_MAX);
+    one.version = version;
     level += std::round(static_cast<double>(random.below(21)) - 10) / 10;
     whole += static_cast<std::int64_t>(random.below(11)) - 5;
     switch (values) {
