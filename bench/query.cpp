@@ -20,13 +20,21 @@ query_request hot_machines() {
   return asked;
 }
 
+// The same, as a count alone.
+query_request how_many() {
+  auto asked = hot_machines();
+  asked.select.clear();
+  asked.count_only = true;
+  return asked;
+}
+
 std::uint64_t rows_of(node& in, const query_request& asked) {
   auto page = in.query(asked);
   if (!page) {
     fmt::print(stderr, "gemel-bench: {}\n", to_string(page.error()));
     std::exit(1);
   }
-  return page->twins.size();
+  return asked.count_only ? page->total : page->twins.size();
 }
 
 // One machine of a hundred is above 85 degrees, all others are at most at 85.
@@ -52,8 +60,8 @@ void heat(node& in, const options& asked) {
   }
 }
 
-void measure(node& in, const options& asked, const std::string& how) {
-  auto question = hot_machines();
+void measure(node& in, const options& asked, const query_request& question,
+             const std::string& how) {
   auto alone = rows_of(in, question);
   histogram latencies;
   auto end = now_seconds() + asked.seconds / 2;
@@ -84,10 +92,16 @@ void measure(node& in, const options& asked, const std::string& how) {
 } // namespace
 
 int run_query(const options& asked) {
-  auto in = start_node(asked);
-  create_all(*in, asked);
-  heat(*in, asked);
-  measure(*in, asked, "scan");
+  auto with = asked;
+  for (bool indexed : {false, true}) {
+    with.indexed = indexed;
+    auto in = start_node(with);
+    create_all(*in, with);
+    heat(*in, with);
+    measure(*in, with, hot_machines(), indexed ? "index" : "scan");
+    if (indexed)
+      measure(*in, with, how_many(), "index_count");
+  }
   return 0;
 }
 

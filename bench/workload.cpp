@@ -30,6 +30,11 @@ std::unique_ptr<node> start_node(const options& asked) {
   node_options wanted;
   wanted.config.node.workers = asked.workers;
   wanted.config.node.seed = asked.seed;
+  if (asked.indexed) {
+    auto& machine = wanted.config.types["machine"].model;
+    machine.name = "machine";
+    machine.properties = {{.key = "temperature", .kind = property_kind::number, .indexed = true}};
+  }
   auto started = node::start(std::move(wanted));
   if (!started) {
     fmt::print(stderr, "gemel-bench: {}\n", to_string(started.error()));

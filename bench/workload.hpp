@@ -24,6 +24,8 @@ struct options {
   unsigned workers = 0;
   std::uint64_t seed = 1;
   bool json = false;
+  /// Machines have an index of their temperatures.
+  bool indexed = false;
   /// Folder of the real series of `series`.
   std::string data = "../shared/data";
   /// Where `store` writes; empty: the system's folder for temporary files.
