@@ -73,6 +73,17 @@ void write_stamp(wire::PropertyStamp::Builder target, const property_stamp& stam
   target.setSourceTimeUs(stamp.source_time_us);
 }
 
+void write_rollups(capnp::List<wire::Rollup>::Builder target, const twin_record& twin,
+                   name_table& keys) {
+  for (unsigned i = 0; i < target.size(); ++i)
+    write_rollup(target[i], twin.rollups[i], keys);
+}
+
+void write_stamps(capnp::List<wire::PropertyStamp>::Builder target, const twin_record& twin) {
+  for (unsigned i = 0; i < target.size(); ++i)
+    write_stamp(target[i], twin.stamps[i]);
+}
+
 } // namespace
 
 frame make_error_reply(const error& why) {
@@ -106,8 +117,33 @@ frame make_outcome_reply(const outcome& what) {
   return builder.finish();
 }
 
+namespace {
+
+std::size_t words_of_twin(const twin_record& twin) {
+  constexpr std::size_t twin_words = 16;
+  constexpr std::size_t rollup_words = 5;
+  constexpr std::size_t stamp_words = 3;
+  return twin_words + words_of(twin.id) + words_of(twin.parent) + words_of(twin.path)
+         + words_of(twin.properties) + rollup_words * twin.rollups.size()
+         + stamp_words * twin.stamps.size();
+}
+
+std::size_t words_of_page(const twin_page& page) {
+  constexpr std::size_t names_words = 256;
+  auto sum = head_words + names_words + words_of(page.missing) + words_of(page.explanation);
+  for (const auto& twin : page.twins)
+    sum += words_of_twin(twin);
+  constexpr std::size_t group_words = 8;
+  constexpr std::size_t value_words = 6;
+  for (const auto& group : page.groups)
+    sum += group_words + value_words * (group.keys.size() + group.values.size());
+  return sum;
+}
+
+} // namespace
+
 frame make_page_reply(const twin_page& page) {
-  capnp::MallocMessageBuilder builder;
+  frame_builder builder{words_of_page(page)};
   name_table keys;
   name_table types;
   auto target = root_of(builder).initReply().initPage();
@@ -125,12 +161,10 @@ frame make_page_reply(const twin_page& page) {
     one.setPath(whole(twin.path));
     write_properties(one.initProperties(static_cast<unsigned>(twin.properties.size())),
                      twin.properties, keys);
-    auto rollups = one.initRollups(static_cast<unsigned>(twin.rollups.size()));
-    for (unsigned r = 0; r < rollups.size(); ++r)
-      write_rollup(rollups[r], twin.rollups[r], keys);
-    auto stamps = one.initStamps(static_cast<unsigned>(twin.stamps.size()));
-    for (unsigned k = 0; k < stamps.size(); ++k)
-      write_stamp(stamps[k], twin.stamps[k]);
+    if (!twin.rollups.empty())
+      write_rollups(one.initRollups(static_cast<unsigned>(twin.rollups.size())), twin, keys);
+    if (!twin.stamps.empty())
+      write_stamps(one.initStamps(static_cast<unsigned>(twin.stamps.size())), twin);
   }
   keys.write(target.initKeys(static_cast<unsigned>(keys.names().size())));
   types.write(target.initTypes(static_cast<unsigned>(types.names().size())));
@@ -144,7 +178,7 @@ frame make_page_reply(const twin_page& page) {
     write_values(groups[i].initValues(static_cast<unsigned>(group.values.size())), group.values);
   }
   target.setExplanation(whole(page.explanation));
-  return frame::build(builder);
+  return builder.finish();
 }
 
 frame make_subscribed_reply(std::uint64_t subscription) {
