@@ -722,6 +722,8 @@ private:
   // Null: nothing is stored.
   std::unique_ptr<cell_journal> journal_;
   std::uint16_t writer_ = 0;
+  // The batch under work says what replicas hold.
+  bool of_replica_ = false;
   // Of restored twins, by row, until they are below their parents.
   struct restored_place {
     std::string parent{};

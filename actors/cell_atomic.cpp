@@ -84,6 +84,7 @@ result<transaction::plan> cell::plan_update(std::uint32_t index, wire::Update::R
   if (!holds(index, id))
     return fail(errc::twin_not_found, std::string{id});
   const auto& row = row_at(index);
+  of_replica_ = false;
   if (auto fine = prepare(row, update); !fine)
     return tl::unexpected<error>(std::move(fine.error()));
   if (auto fine = refuse_unique(row); !fine)

@@ -116,6 +116,7 @@ std::size_t cell::run_update(batch_part& part, const moment& now) {
   const cause_scope why{*this, text_of(batch.getCause())};
   const auto* routes = part.of->routes().data();
   use_keys(batch.getKeys());
+  of_replica_ = batch.getReplica();
   const bool some_held = !held_.empty();
   const auto entries = part.end - part.begin;
   for (auto& i = part.begin; i < part.end; ++i) {
@@ -185,7 +186,7 @@ result<void> cell::check_models(type_id type) {
 result<void> cell::check_update(const twin_row& row, wire::Update::Reader update) {
   if (row.has(twin_row::closing) || row.has(twin_row::stopped))
     return tl::unexpected<error>(is_going(row));
-  if (!accepts_updates(row.lifecycle)) {
+  if (!accepts_updates(row.lifecycle) && !of_replica_) [[unlikely]] {
     auto refused = takes_no_updates(row.lifecycle);
     return fail(refused.code, row.id.str() + ": " + refused.context);
   }
@@ -300,8 +301,10 @@ result<void> cell::change(std::uint32_t index, wire::Update::Reader update, cons
     set_property(row, setting.key, std::move(setting.content), at);
   for (auto key : draft_.removals())
     unset_property(row, key);
-  bool awoken = row.lifecycle != lifecycle_state::active;
-  row.lifecycle = lifecycle_state::active;
+  // What replicas hold leaves a suspended twin suspended.
+  bool awoken = row.lifecycle != lifecycle_state::active && accepts_updates(row.lifecycle);
+  if (awoken)
+    row.lifecycle = lifecycle_state::active;
   row.seen(seen_at(now));
   if (changed_ == 0 && !awoken) {
     ++counters_.updates_unchanged;

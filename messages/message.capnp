@@ -92,6 +92,9 @@ struct UpdateBatch {
   # id_bytes_max bytes.
   durability @4 :UInt8;
   # As in `CreateBatch`.
+  replica @5 :Bool;
+  # What the replicas of the node hold, shown by the twin in every state of its lifecycle. The node
+  # alone says so: refused from outside.
 }
 
 struct Update {

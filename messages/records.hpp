@@ -76,6 +76,8 @@ struct update_options {
   std::string cause{};
   /// What must be true before the answer; nothing: what the node or the twin's type says.
   std::optional<durability> wanted{};
+  /// What the replicas of the node hold: shown in every state of the lifecycle. Not over a link.
+  bool replica = false;
 };
 
 /// Something that happens to a twin without changing it.

@@ -114,6 +114,7 @@ frame make_update(std::span<const twin_update> updates, const update_options& op
       write_more(one.initMore(), update, keys);
   }
   batch.setAtomic(options.atomic);
+  batch.setReplica(options.replica);
   batch.setCause(whole(options.cause));
   batch.setDurability(to_wire(options.wanted));
   keys.write(batch.initKeys(static_cast<unsigned>(keys.names().size())));

@@ -108,14 +108,16 @@ change_source replicator::source_of(site_id peer, std::uint64_t incarnation) {
 
 void replicator::log_record(std::uint16_t shard, replica_record record) {
   unsafe_step step{0, shard, record.last_change, record.position};
-  step.journal = journal_->append(pack_record(record));
+  step.journal = journal_->append(record);
   unsafe_.push_back(step);
 }
 
 // One record with all that the step changed, so that after a crash all of it is there or nothing.
-void replicator::log(std::uint16_t shard, const peer_position& position) {
+void replicator::log(std::uint16_t shard, const peer_position& position, bool is_remote) {
   auto& replica = *shards_.at(shard).replica;
   auto entries = replica.take_changes();
+  if (is_remote && options_.merged)
+    options_.merged(entries);
   if (position.received != 0 && options_.rules.broken(planted_bug::position_before_data)) {
     log_record(shard,
                {shard, replica.last_change(), replica.forgotten(), position, replica.clock(), {}});
@@ -130,18 +132,23 @@ void replicator::log(std::uint16_t shard, const peer_position& position) {
                      std::move(entries)});
 }
 
-result<void> replicator::replay(std::string_view bytes) {
-  auto record = unpack_record(bytes);
-  if (!record)
-    return tl::unexpected{record.error()};
-  auto& state = shard_at(record->shard);
-  state.replica->restore(record->entries, record->clock, record->last_change, record->forgotten);
-  state.safe = record->last_change;
-  clock_.observe(greatest_time(record->entries));
-  const auto& p = record->position;
+void replicator::replay(const replica_record& record) {
+  auto& state = shard_at(record.shard);
+  state.replica->restore(record.entries, record.clock, record.last_change, record.forgotten);
+  state.safe = record.last_change;
+  clock_.observe(greatest_time(record.entries));
+  const auto& p = record.position;
   if (p.received != 0)
-    positions_[{{p.site, p.incarnation}, record->shard}] = {p.received, p.received};
-  return {};
+    positions_[{{p.site, p.incarnation}, record.shard}] = {p.received, p.received};
+}
+
+void replicator::restore(const replica_record& head,
+                         std::vector<shard_replica::numbered_entry> all) {
+  for (const auto& [number, entry] : all)
+    clock_.observe(greatest_time({entry}));
+  auto& state = shard_at(head.shard);
+  state.replica->restore_all(std::move(all), head.clock, head.last_change, head.forgotten);
+  state.safe = head.last_change;
 }
 
 void replicator::safe(std::uint64_t position, const moment& now) {
@@ -274,7 +281,8 @@ void replicator::purge() {
     if (state.replica->delete_marks() > options_.rules.delete_marks_max
         || options_.rules.broken(planted_bug::early_purge))
       upto = state.replica->last_change();
-    state.replica->purge(upto);
+    for (const auto& [twin, key] : state.replica->purge(upto))
+      journal_->forget(shard, twin, key);
   }
 }
 
@@ -290,7 +298,7 @@ result<void> replicator::apply(std::uint16_t shard, const shard_interval& theirs
     return taken;
   clock_.observe(greatest_time(theirs.entries));
   positions_[{{position.site, position.incarnation}, shard}].applied = position.received;
-  log(shard, position);
+  log(shard, position, true);
   if (state.replica->last_change() != before)
     news_.insert(shard);
   return {};
@@ -302,7 +310,7 @@ void replicator::repair(std::uint16_t shard, const std::vector<replicated_entry>
   replica.repair(theirs);
   if (replica.last_change() == before)
     return;
-  log(shard, {});
+  log(shard, {}, true);
   news_.insert(shard);
 }
 
@@ -382,6 +390,14 @@ replicated_twin replicator::read(std::uint16_t shard, std::string_view twin) con
       made.properties.emplace(key, resolve(options_.policies.of(twin, type, key), siblings));
   });
   return made;
+}
+
+resolved_value replicator::read_property(std::uint16_t shard, std::string_view twin,
+                                         std::string_view key) const {
+  const auto* held = replica(shard);
+  if (held == nullptr)
+    return {};
+  return resolve(options_.policies.of(twin, type_of(*held, twin), key), held->of(twin, key));
 }
 
 std::vector<open_conflict> replicator::conflicts() const {

@@ -20,9 +20,13 @@ namespace gemel {
 class replica_journal {
 public:
   virtual ~replica_journal() = default;
-  /// Takes a record (`pack_record`). @returns its position, from 1; consecutive. It is safe when
+  /// Takes what one step changed. @returns its position, from 1; consecutive. It is safe when
   /// `replicator::safe` says so.
-  virtual std::uint64_t append(std::string record) = 0;
+  virtual std::uint64_t append(const replica_record& record) = 0;
+  /// Nothing is left of this property, not even a mark of its delete.
+  virtual void forget(std::uint16_t shard, std::string_view twin, std::string_view key) {
+    static_cast<void>(shard), static_cast<void>(twin), static_cast<void>(key);
+  }
 };
 
 /// A conflict that waits for a decision.
@@ -62,6 +66,8 @@ struct replicator_options {
   std::function<void(std::uint32_t peer, frame)> send{};
   /// The peer whose clock counts if ours differs by more than the bound; nothing: ours.
   std::optional<std::uint32_t> time_reference{};
+  /// Told what a peer changed here; may be empty.
+  std::function<void(const std::vector<replicated_entry>&)> merged{};
   /// Told of every write of this node, before anybody else hears of it; may be empty.
   std::function<void(const own_write&)> wrote{};
 };
@@ -75,8 +81,9 @@ public:
   // ---- start -----------------------------------------------------------------------------------
 
   /// Takes back one record of the journal, in order, before anything else.
-  /// @returns what `unpack_record` says.
-  result<void> replay(std::string_view record);
+  void replay(const replica_record& record);
+  /// Takes all of a shard back that a journal kept by property.
+  void restore(const replica_record& head, std::vector<shard_replica::numbered_entry> all);
   /// A new peer, in the order of their numbers. @param node its name; empty: any.
   std::uint32_t add_peer(std::string node);
 
@@ -94,6 +101,11 @@ public:
   // ---- what is there ---------------------------------------------------------------------------
 
   replicated_twin read(std::uint16_t shard, std::string_view twin) const;
+  /// One property as it shows; the twin must be alive.
+  resolved_value read_property(std::uint16_t shard, std::string_view twin,
+                               std::string_view key) const;
+  /// Those of which something is here.
+  std::vector<std::uint16_t> shards() const override;
   std::vector<open_conflict> conflicts() const;
   /// Decides a conflict; it must still be of exactly the writes that its id names.
   /// @returns errc::precondition_failed with the present id if something was written since;
@@ -146,7 +158,6 @@ private:
   // link_host.
   const replica_identity& identity() const override { return options_.identity; }
   shard_replica* find_shard(std::uint16_t shard) override;
-  std::vector<std::uint16_t> shards() const override;
   change_number safe_change(std::uint16_t shard) const override;
   change_number applied(site_id peer, std::uint64_t incarnation,
                         std::uint16_t shard) const override;
@@ -164,7 +175,7 @@ private:
   shard_state& shard_at(std::uint16_t shard);
   const positions* find_positions(site_id peer, std::uint64_t incarnation,
                                   std::uint16_t shard) const;
-  void log(std::uint16_t shard, const peer_position& position);
+  void log(std::uint16_t shard, const peer_position& position, bool is_remote = false);
   void log_record(std::uint16_t shard, replica_record record);
   void tell(std::uint16_t shard, bool urgent, const moment& now);
   void tell_news(const moment& now);

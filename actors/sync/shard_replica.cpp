@@ -308,7 +308,8 @@ void shard_replica::repair(const std::vector<replicated_entry>& theirs) {
   }
 }
 
-void shard_replica::purge(change_number upto) {
+std::vector<std::pair<std::string, std::string>> shard_replica::purge(change_number upto) {
+  std::vector<std::pair<std::string, std::string>> made;
   for (auto at = changes_.begin(); at != changes_.end() && at->first <= upto;) {
     auto gone = at->second;
     if (!gone.state->siblings.empty()) {
@@ -317,6 +318,7 @@ void shard_replica::purge(change_number upto) {
     }
     if (!rules_->broken(planted_bug::early_purge))
       forgotten_ = std::max(forgotten_, at->first);
+    made.emplace_back(*gone.twin, *gone.key);
     at = changes_.erase(at);
     --delete_marks_;
     auto twin = twins_.find(*gone.twin);
@@ -324,6 +326,7 @@ void shard_replica::purge(change_number upto) {
     if (twin->second.empty())
       twins_.erase(twin);
   }
+  return made;
 }
 
 // ---- the disk -----------------------------------------------------------------------------------
@@ -356,6 +359,30 @@ void shard_replica::restore(const std::vector<replicated_entry>& entries,
   GEMEL_CHECK(last_change >= last_change_);
   last_change_ = last_change;
   forgotten_ = std::max(forgotten_, forgotten);
+}
+
+change_number shard_replica::changed(std::string_view twin, std::string_view key) const {
+  const auto* held = find(twin);
+  if (held == nullptr)
+    return 0;
+  auto at = held->find(key);
+  return at != held->end() ? at->second.changed : 0;
+}
+
+void shard_replica::restore_all(std::vector<numbered_entry> all, const version_vector& clock,
+                                change_number last_change, change_number forgotten) {
+  std::sort(all.begin(), all.end(),
+            [](const auto& one, const auto& other) { return one.first < other.first; });
+  for (auto& [number, entry] : all) {
+    GEMEL_CHECK(number > last_change_);
+    last_change_ = number - 1;
+    change(place(entry.twin, entry.key), std::move(entry.siblings), 0);
+  }
+  unlogged_.clear();
+  clock_ = clock;
+  GEMEL_CHECK(last_change >= last_change_);
+  last_change_ = last_change;
+  forgotten_ = forgotten;
 }
 
 } // namespace gemel

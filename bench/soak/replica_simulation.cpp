@@ -31,7 +31,7 @@ class simulation;
 
 // One node: its disk outlives it, its replicas do not.
 struct sim_node final : replica_journal {
-  std::uint64_t append(std::string record) override;
+  std::uint64_t append(const replica_record& record) override;
 
   simulation* world = nullptr;
   std::size_t number = 0;
@@ -136,7 +136,8 @@ private:
   simulation_result result_;
 };
 
-std::uint64_t sim_node::append(std::string record) {
+std::uint64_t sim_node::append(const replica_record& made) {
+  auto record = pack_record(made);
   unsynced.push_back(std::move(record));
   ++appended;
   world->need_sync(*this);
@@ -226,8 +227,10 @@ void simulation::start(sim_node& node, bool fresh_identity) {
   node.replicas = std::make_unique<replicator>(std::move(options), node);
   std::size_t good = 0;
   for (const auto& record : node.durable) {
-    if (!node.replicas->replay(record))
+    auto sound = unpack_record(record);
+    if (!sound)
       break; // torn: everything after it was never acknowledged
+    node.replicas->replay(*sound);
     ++good;
   }
   node.durable.resize(good);

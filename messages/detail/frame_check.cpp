@@ -300,6 +300,8 @@ void checker::create(wire::CreateBatch::Reader batch) {
 }
 
 void checker::update(wire::UpdateBatch::Reader batch) {
+  if (batch.getReplica())
+    field("replica", [&] { fault(errc::bad_frame, "only a node itself says so"); });
   durability(batch.getDurability());
   keys(batch.getKeys());
   each("updates", batch.getUpdates(), limits::batch_entries_max, [this](auto one) {

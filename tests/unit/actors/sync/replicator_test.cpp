@@ -14,8 +14,8 @@ constexpr std::uint16_t shard = 3;
 // Two nodes and a perfect way between them; every record is safe at once.
 struct pair_of_nodes {
   struct node final : replica_journal {
-    std::uint64_t append(std::string record) override {
-      log.push_back(std::move(record));
+    std::uint64_t append(const replica_record& record) override {
+      log.push_back(pack_record(record));
       return log.size();
     }
     std::vector<std::string> log;

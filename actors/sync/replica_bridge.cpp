@@ -1,0 +1,495 @@
+#include "actors/sync/replica_bridge.hpp"
+
+#include "messages/limits.hpp"
+#include "messages/packed.hpp"
+#include "registry/placement.hpp"
+
+#include <algorithm>
+
+namespace gemel {
+
+namespace {
+
+constexpr std::uint8_t pending_format = 1;
+
+// What replicas agree upon of the lifecycle: the rest (data that came or did not, crashes) is each
+// node's own to see.
+lifecycle_state agreed(lifecycle_state shown) noexcept {
+  return shown == lifecycle_state::suspended || shown == lifecycle_state::retired
+             ? shown
+             : lifecycle_state::active;
+}
+
+value number_of(lifecycle_state state) {
+  return value{static_cast<std::int64_t>(state)};
+}
+
+lifecycle_state state_of(const replicated_twin& held) {
+  auto at = held.properties.find(replica_keys::lifecycle);
+  if (at == held.properties.end() || !at->second.content.is_integer())
+    return lifecycle_state::active;
+  return agreed(static_cast<lifecycle_state>(at->second.content.as_integer()));
+}
+
+// The next step to what is wanted; nothing: it is there, or nothing leads to it.
+std::optional<lifecycle_trigger> step_to(lifecycle_state shown, lifecycle_state wanted) {
+  if (agreed(shown) == wanted)
+    return std::nullopt;
+  auto step = wanted == lifecycle_state::retired      ? lifecycle_trigger::retire
+              : wanted == lifecycle_state::active     ? lifecycle_trigger::resume
+              : shown == lifecycle_state::provisioned ? lifecycle_trigger::activate
+                                                      : lifecycle_trigger::suspend;
+  return gemel::next(shown, step) ? std::optional{step} : std::nullopt;
+}
+
+bool is_property(std::string_view key) noexcept {
+  return !key.empty() && static_cast<unsigned char>(key.front()) >= ' ';
+}
+
+value life_of(std::string_view type, std::string_view placement) {
+  value_map life;
+  life.emplace_back("type", value{std::string{type}});
+  if (!placement.empty())
+    life.emplace_back("placement", value{std::string{placement}});
+  return value{std::move(life)};
+}
+
+std::string text_in(const value& life, std::string_view key) {
+  const auto* found = life.find(key);
+  return found != nullptr && found->is_text() ? std::string{found->as_text()} : std::string{};
+}
+
+} // namespace
+
+std::uint16_t replica_shard_of(std::string_view twin) noexcept {
+  return static_cast<std::uint16_t>(shard_of(twin));
+}
+
+// ---- the log ------------------------------------------------------------------------------------
+
+const replica_bridge::push* replica_bridge::pending(std::string_view twin) const {
+  auto at = pending_.find(twin);
+  return at != pending_.end() ? &at->second : nullptr;
+}
+
+void replica_bridge::take(const stored_event& event, const moment& now) {
+  switch (event.kind) {
+  case event_kind::created:
+    return took_create(event, now);
+  case event_kind::updated:
+    return took_changes(event, now);
+  case event_kind::removed:
+    return took_remove(event, now);
+  case event_kind::moved:
+    return took_move(event, now);
+  case event_kind::lifecycle:
+    return took_lifecycle(event, now);
+  default:
+    return;
+  }
+}
+
+void replica_bridge::note(std::string_view twin, std::string_view key) {
+  news_[std::string{twin}].emplace(key);
+}
+
+void replica_bridge::took_create(const stored_event& event, const moment& now) {
+  auto shard = replica_shard_of(event.id);
+  const auto* ours = pending(event.id);
+  if (ours == nullptr || !ours->creates) {
+    // A twin that went to another cell is created there, too.
+    auto known = replicas_.read(shard, event.id).alive;
+    if (!known && !replicates(event.type))
+      return;
+    if (!known && replicas_.create(shard, event.id, life_of(event.type, event.placement), now)) {
+      ++writes_;
+      note_children(event.id);
+    }
+  }
+  // Deleted here while it was on its way to the cells.
+  if (!replicas_.read(shard, event.id).alive)
+    return note(event.id, replica_keys::life);
+  took_changes(event, now);
+  took_move(event, now);
+  note_missing(event);
+}
+
+// A twin that was just made lacks what its replica got before.
+void replica_bridge::note_missing(const stored_event& created) {
+  auto held = replicas_.read(replica_shard_of(created.id), created.id);
+  for (const auto& [key, content] : held.properties) {
+    auto has = [&key = key](const stored_change& change) { return change.key == key; };
+    if (is_property(key) && content.present
+        && std::none_of(created.changes.begin(), created.changes.end(), has))
+      note(created.id, key);
+  }
+  if (state_of(held) != agreed(created.lifecycle))
+    note(created.id, replica_keys::lifecycle);
+}
+
+bool replica_bridge::is_push(const push* ours, const stored_change& change) const {
+  if (ours == nullptr)
+    return false;
+  if (change.removed)
+    return ours->unset.contains(change.key);
+  auto at = ours->set.find(change.key);
+  return at != ours->set.end() && at->second == change.content;
+}
+
+void replica_bridge::took_changes(const stored_event& event, const moment& now) {
+  auto shard = replica_shard_of(event.id);
+  const auto* ours = pending(event.id);
+  if (!replicas_.read(shard, event.id).alive) {
+    // Not replicated, or deleted meanwhile: the write goes with the life it was for, also if a new
+    // life comes before the cells hear of it.
+    if (ours != nullptr || news_.contains(event.id))
+      for (const auto& change : event.changes)
+        note(event.id, change.key);
+    return;
+  }
+  auto differs = [&](const stored_change& change) {
+    auto held = replicas_.read_property(shard, event.id, change.key);
+    return held.present == change.removed || (held.present && held.content != change.content);
+  };
+  for (const auto& change : event.changes) {
+    if (!is_push(ours, change) && differs(change))
+      write(event.id, change.key, change.removed ? std::nullopt : std::optional{change.content},
+            now);
+    if (differs(change))
+      note(event.id, change.key);
+  }
+}
+
+void replica_bridge::took_remove(const stored_event& event, const moment& now) {
+  const auto* ours = pending(event.id);
+  if (ours != nullptr && ours->removes)
+    return note(event.id, replica_keys::life); // It may have been made again meanwhile.
+  if (!replicas_.remove(replica_shard_of(event.id), event.id, now))
+    return;
+  ++writes_;
+  note_children(event.id);
+}
+
+void replica_bridge::took_move(const stored_event& event, const moment& now) {
+  const auto* ours = pending(event.id);
+  bool is_ours = ours != nullptr && ours->parent && *ours->parent == event.parent;
+  if (!is_ours && parent_of(event.id) != event.parent) {
+    write(event.id, replica_keys::parent,
+          event.parent.empty() ? value{} : value{std::string{event.parent}}, now);
+    note_child(std::string{event.id}, std::string{event.parent});
+  }
+  if (parent_of(event.id) != event.parent)
+    note(event.id, replica_keys::parent);
+}
+
+void replica_bridge::took_lifecycle(const stored_event& event, const moment& now) {
+  auto held = replicas_.read(replica_shard_of(event.id), event.id);
+  if (!held.alive)
+    return;
+  const auto* ours = pending(event.id);
+  bool is_ours = ours != nullptr && ours->lifecycle && *ours->lifecycle == agreed(event.lifecycle);
+  if (!is_ours && state_of(held) != agreed(event.lifecycle))
+    write(event.id, replica_keys::lifecycle, number_of(agreed(event.lifecycle)), now);
+  for (const auto& [key, content] : held.properties) // It may take what it refused before.
+    note(event.id, key);
+  note(event.id, replica_keys::lifecycle);
+}
+
+void replica_bridge::write(std::string_view twin, std::string_view key,
+                           std::optional<value> content, const moment& now) {
+  auto shard = replica_shard_of(twin);
+  const auto* held = replicas_.replica(shard);
+  if (held == nullptr || !held->alive(twin))
+    return;
+  if (replicas_.set(shard, twin, key, std::move(content), now))
+    ++writes_;
+  else
+    ++refused_;
+}
+
+void replica_bridge::import(const twin_record& twin, const moment& now) {
+  if (!replicates(twin.type))
+    return;
+  auto shard = replica_shard_of(twin.id);
+  if (!replicas_.create(shard, twin.id, life_of(twin.type, {}), now))
+    return;
+  ++writes_;
+  for (const auto& [key, content] : twin.properties)
+    write(twin.id, key, content, now);
+  if (!twin.parent.empty()) {
+    write(twin.id, replica_keys::parent, value{twin.parent}, now);
+    note_child(twin.id, twin.parent);
+  }
+  if (agreed(twin.lifecycle) != lifecycle_state::active)
+    write(twin.id, replica_keys::lifecycle, number_of(agreed(twin.lifecycle)), now);
+}
+
+// ---- the tree -----------------------------------------------------------------------------------
+
+shown_place replica_bridge::place_of(std::string_view twin) const {
+  shown_place made;
+  const auto* held = replicas_.replica(replica_shard_of(twin));
+  if (held == nullptr || !held->alive(twin))
+    return made;
+  made.alive = true;
+  for (const auto& one : held->of(twin, replica_keys::parent)) {
+    if (std::pair{one.time, one.write} < std::pair{made.time, made.write})
+      continue;
+    made.time = one.time;
+    made.write = one.write;
+    made.parent = one.content.is_text() ? std::string{one.content.as_text()} : std::string{};
+  }
+  return made;
+}
+
+std::string replica_bridge::parent_of(std::string_view twin) const {
+  return parent_in_tree(twin, [this](std::string_view each) { return place_of(each); });
+}
+
+void replica_bridge::note_child(const std::string& child, const std::string& parent) {
+  note_line(child);
+  if (auto at = parents_.find(child); at != parents_.end()) {
+    auto siblings = children_.find(at->second);
+    siblings->second.erase(child);
+    if (siblings->second.empty())
+      children_.erase(siblings);
+    parents_.erase(at);
+  }
+  if (parent.empty())
+    return;
+  parents_[child] = parent;
+  children_[parent].insert(child);
+  note_line(child);
+}
+
+// Who lies on one circle with the twin, by what was written, may lie elsewhere now.
+void replica_bridge::note_line(std::string_view twin) {
+  std::set<std::string_view> seen{twin};
+  for (auto at = parents_.find(twin); at != parents_.end() && seen.insert(at->second).second;
+       at = parents_.find(at->second))
+    note(at->second, replica_keys::parent);
+}
+
+// A parent came or went: those that were put below it lie elsewhere now.
+void replica_bridge::note_children(std::string_view parent) {
+  note_line(parent);
+  if (auto at = children_.find(parent); at != children_.end())
+    for (const auto& child : at->second)
+      note(child, replica_keys::parent);
+}
+
+void replica_bridge::merged(const std::vector<replicated_entry>& entries) {
+  for (const auto& entry : entries) {
+    note(entry.twin, entry.key);
+    if (entry.key == replica_keys::life)
+      note_children(entry.twin);
+    if (entry.key == replica_keys::parent)
+      note_child(entry.twin, place_of(entry.twin).parent);
+  }
+}
+
+void replica_bridge::restored() {
+  for (auto shard : replicas_.shards())
+    replicas_.replica(shard)->each_twin(
+        [this](std::string_view twin) { note_child(std::string{twin}, place_of(twin).parent); });
+}
+
+// ---- the cells ----------------------------------------------------------------------------------
+
+// Goes round, so that a push that fails again and again keeps nothing else waiting.
+std::vector<std::string> replica_bridge::news(std::size_t count) const {
+  std::vector<std::string> made;
+  auto at = news_.upper_bound(last_news_);
+  for (auto left = std::min(count, news_.size()); left > 0; --left, ++at) {
+    if (at == news_.end())
+      at = news_.begin();
+    made.push_back(at->first);
+  }
+  return made;
+}
+
+replica_pushes replica_bridge::next(const std::vector<std::string>& twins,
+                                    const std::vector<twin_record>& shown) {
+  std::map<std::string_view, const twin_record*> by_id;
+  for (const auto& one : shown)
+    by_id.emplace(one.id, &one);
+  replica_pushes made;
+  std::vector<absent_twin> absent;
+  for (const auto& twin : twins) {
+    auto node = news_.extract(twin);
+    if (node.empty())
+      continue;
+    last_news_ = twin;
+    const auto& keys = node.mapped();
+    auto held = replicas_.read(replica_shard_of(twin), twin);
+    auto at = by_id.find(twin);
+    if (at == by_id.end() && held.alive) {
+      absent.emplace_back(twin, std::move(held));
+    } else if (at != by_id.end() && held.alive) {
+      push_changes(*at->second, held, keys, made);
+      push_place(*at->second, made);
+      push_lifecycle(*at->second, held, made);
+    } else if (at != by_id.end() && keys.contains(replica_keys::life)) {
+      made.removes.push_back(twin);
+      pending_[twin].removes = true;
+    }
+  }
+  push_creates(absent, made);
+  pushes_ += made.creates.size() + made.updates.size() + made.removes.size() + made.moves.size()
+             + made.steps.size();
+  return made;
+}
+
+void replica_bridge::push_creates(const std::vector<absent_twin>& absent, replica_pushes& into) {
+  auto depth = [this](std::string_view twin) {
+    std::size_t made = 0;
+    for (auto parent = parent_of(twin); !parent.empty(); parent = parent_of(parent))
+      ++made;
+    return made;
+  };
+  std::vector<std::pair<std::size_t, std::size_t>> order;
+  for (std::size_t i = 0; i < absent.size(); ++i)
+    order.emplace_back(depth(absent[i].first), i);
+  std::sort(order.begin(), order.end());
+  for (auto [level, i] : order) {
+    const auto& [twin, held] = absent[i];
+    auto& wanted = pending_[twin];
+    new_twin made;
+    made.id = twin;
+    made.type = text_in(held.life, "type");
+    made.parent = parent_of(twin);
+    made.placement = text_in(held.life, "placement");
+    for (const auto& [key, shown] : held.properties)
+      if (is_property(key) && shown.present) {
+        made.properties.push_back({key, shown.content});
+        wanted.set.insert_or_assign(key, shown.content);
+      }
+    wanted.creates = true;
+    wanted.parent = made.parent;
+    into.creates.push_back(std::move(made));
+    if (state_of(held) != lifecycle_state::active)
+      note(twin, replica_keys::lifecycle); // Once it is there.
+  }
+}
+
+void replica_bridge::push_changes(const twin_record& shown, const replicated_twin& held,
+                                  const key_set& keys, replica_pushes& into) {
+  twin_update made;
+  auto all = keys;
+  if (keys.contains(replica_keys::life)) { // A life went with all it held, and another is there.
+    for (const auto& [key, content] : shown.properties)
+      all.insert(key);
+    for (const auto& [key, content] : held.properties)
+      all.insert(key);
+  }
+  for (const auto& key : all) {
+    if (!is_property(key))
+      continue;
+    auto at = held.properties.find(key);
+    const auto* is = shown.find(key);
+    if (at == held.properties.end() || !at->second.present) {
+      if (is != nullptr)
+        made.unset.push_back(key);
+    } else if (is == nullptr || *is != at->second.content) {
+      made.set.push_back({key, at->second.content});
+    }
+  }
+  if (made.set.empty() && made.unset.empty())
+    return;
+  auto& wanted = pending_[shown.id];
+  for (const auto& [key, content] : made.set)
+    wanted.set.insert_or_assign(key, content);
+  wanted.unset.insert(made.unset.begin(), made.unset.end());
+  made.id = shown.id;
+  made.if_version = shown.version;
+  into.updates.push_back(std::move(made));
+}
+
+void replica_bridge::push_place(const twin_record& shown, replica_pushes& into) {
+  auto parent = parent_of(shown.id);
+  if (parent == shown.parent)
+    return;
+  pending_[shown.id].parent = parent;
+  into.moves.emplace_back(shown.id, parent);
+}
+
+void replica_bridge::push_lifecycle(const twin_record& shown, const replicated_twin& held,
+                                    replica_pushes& into) {
+  auto wanted = state_of(held);
+  auto step = step_to(shown.lifecycle, wanted);
+  if (!step)
+    return;
+  pending_[shown.id].lifecycle = agreed(*gemel::next(shown.lifecycle, *step));
+  into.steps.emplace_back(shown.id, *step);
+}
+
+void replica_bridge::failed(std::string_view twin) {
+  const auto* ours = pending(twin);
+  if (ours == nullptr)
+    return;
+  for (const auto& [key, content] : ours->set)
+    note(twin, key);
+  for (const auto& key : ours->unset)
+    note(twin, key);
+  note(twin, ours->creates || ours->removes ? replica_keys::life : replica_keys::parent);
+}
+
+// ---- over a crash -------------------------------------------------------------------------------
+
+std::string replica_bridge::pending_bytes() const {
+  byte_writer out;
+  out.u8(pending_format);
+  out.varint(pending_.size());
+  for (const auto& [twin, one] : pending_) {
+    out.text(twin);
+    out.u8(static_cast<std::uint8_t>((one.creates ? 1 : 0) | (one.removes ? 2 : 0)
+                                     | (one.parent ? 4 : 0) | (one.lifecycle ? 8 : 0)));
+    out.varint(one.set.size());
+    for (const auto& [key, content] : one.set) {
+      out.text(key);
+      pack_value(out, content);
+    }
+    out.varint(one.unset.size());
+    for (const auto& key : one.unset)
+      out.text(key);
+    if (one.parent)
+      out.text(*one.parent);
+    if (one.lifecycle)
+      out.u8(static_cast<std::uint8_t>(*one.lifecycle));
+  }
+  return out.take();
+}
+
+result<void> replica_bridge::restore_pending(std::string_view bytes) {
+  byte_reader in{bytes};
+  auto name = [&in] { return std::string{in.text(limits::id_bytes_max, "a name")}; };
+  if (in.u8() != pending_format)
+    in.fail("another format");
+  for (auto twins = in.varint(); twins > 0 && in.ok(); --twins) {
+    auto& one = pending_[name()];
+    auto flags = in.u8();
+    one.creates = (flags & 1) != 0;
+    one.removes = (flags & 2) != 0;
+    for (auto left = in.varint(); left > 0 && in.ok(); --left) {
+      auto key = name();
+      one.set.insert_or_assign(std::move(key), unpack_value(in));
+    }
+    for (auto left = in.varint(); left > 0 && in.ok(); --left)
+      one.unset.insert(name());
+    if ((flags & 4) != 0)
+      one.parent = name();
+    if ((flags & 8) != 0)
+      one.lifecycle = static_cast<lifecycle_state>(in.u8());
+  }
+  if (in.ok() && !in.at_end())
+    in.fail("more than there should be");
+  if (!in.ok())
+    return tl::unexpected<error>(in.why("the pushes under way"));
+  return {};
+}
+
+void replica_bridge::pushed() {
+  pending_.clear();
+}
+
+} // namespace gemel

@@ -1,0 +1,136 @@
+#pragma once
+
+#include "actors/log_record.hpp"
+#include "actors/sync/replicated_tree.hpp"
+#include "actors/sync/replicator.hpp"
+#include "messages/records.hpp"
+#include "registry/lifecycle.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gemel {
+
+/// What the cells are to be told so that they show what the replicas hold.
+struct replica_pushes {
+  /// Parents before their children.
+  std::vector<new_twin> creates{};
+  std::vector<twin_update> updates{};
+  /// Twins whose children become roots.
+  std::vector<std::string> removes{};
+  /// Twin and parent; an empty one: a root.
+  std::vector<std::pair<std::string, std::string>> moves{};
+  std::vector<std::pair<std::string, lifecycle_trigger>> steps{};
+
+  bool empty() const noexcept {
+    return creates.empty() && updates.empty() && removes.empty() && moves.empty() && steps.empty();
+  }
+};
+
+/// Between the cells of a node and its replicas. Both are written: the cells by everybody, the
+/// replicas by peers. What the cells' log says becomes writes of this node; what peers wrote
+/// becomes pushes to the cells, like any other request. The log shows pushes again, mixed with
+/// writes of others; they are known by being told beforehand what is to come. What the cells show
+/// then and the replicas do not hold is pushed again, so that both agree in the end, whatever
+/// overtakes what.
+///
+/// One round: `take` what the log has; `next`, keep `pending_bytes` with the replicas, carry the
+/// pushes out, take the log up to what they wrote, `pushed`. A core: no actor, no clock, no disk.
+class replica_bridge {
+public:
+  /// @param types which twins are replicated, by type; empty: all.
+  replica_bridge(replicator& replicas, std::set<std::string, std::less<>> types)
+      : replicas_{replicas}, types_{std::move(types)} {}
+
+  /// Takes one event of the cells' log in, in the log's order.
+  void take(const stored_event& event, const moment& now);
+  /// Takes in a twin as it is, of a node that begins to be replicated.
+  void import(const twin_record& twin, const moment& now);
+  /// These entries of a shard came from a peer.
+  void merged(const std::vector<replicated_entry>& entries);
+  /// What replicas hold after a start: who is whose child, and which twin's type is replicated.
+  void restored();
+
+  bool has_news() const noexcept { return !news_.empty(); }
+  /// Twins that may have to be pushed, at most `count`; then call `next`.
+  std::vector<std::string> news(std::size_t count) const;
+  /// What is to be pushed for these twins. They are no news any more.
+  /// @param shown those of them that the cells have, as they are.
+  replica_pushes next(const std::vector<std::string>& twins, const std::vector<twin_record>& shown);
+  /// What the log may show of the pushes under way, for a start after a crash.
+  std::string pending_bytes() const;
+  /// Takes that back. @returns errc::store_corrupt.
+  result<void> restore_pending(std::string_view bytes);
+  bool has_pending() const noexcept { return !pending_.empty(); }
+  /// The pushes are done, and the log was taken in behind them.
+  void pushed();
+  /// A push failed, and may succeed later: it is news again.
+  void failed(std::string_view twin);
+
+  /// Counted: writes of this node, and pushes to the cells.
+  std::uint64_t writes() const noexcept { return writes_; }
+  std::uint64_t pushes() const noexcept { return pushes_; }
+  /// Writes of this node that its replicas cannot take, such as a text in a sum.
+  std::uint64_t refused() const noexcept { return refused_; }
+
+private:
+  struct push {
+    bool creates = false;
+    bool removes = false;
+    std::map<std::string, value, std::less<>> set{};
+    std::set<std::string, std::less<>> unset{};
+    std::optional<std::string> parent{};
+    std::optional<lifecycle_state> lifecycle{};
+  };
+
+  using key_set = std::set<std::string, std::less<>>;
+
+  bool replicates(std::string_view type) const { return types_.empty() || types_.contains(type); }
+  const push* pending(std::string_view twin) const;
+  bool is_push(const push* ours, const stored_change& change) const;
+  shown_place place_of(std::string_view twin) const;
+  std::string parent_of(std::string_view twin) const;
+  void took_create(const stored_event& event, const moment& now);
+  void took_changes(const stored_event& event, const moment& now);
+  void took_remove(const stored_event& event, const moment& now);
+  void took_move(const stored_event& event, const moment& now);
+  void took_lifecycle(const stored_event& event, const moment& now);
+  void write(std::string_view twin, std::string_view key, std::optional<value> content,
+             const moment& now);
+  void note(std::string_view twin, std::string_view key);
+  void note_missing(const stored_event& created);
+  void note_child(const std::string& child, const std::string& parent);
+  void note_children(std::string_view parent);
+  void note_line(std::string_view twin);
+  using absent_twin = std::pair<std::string, replicated_twin>;
+  void push_creates(const std::vector<absent_twin>& absent, replica_pushes& into);
+  void push_changes(const twin_record& shown, const replicated_twin& held, const key_set& keys,
+                    replica_pushes& into);
+  void push_place(const twin_record& shown, replica_pushes& into);
+  void push_lifecycle(const twin_record& shown, const replicated_twin& held, replica_pushes& into);
+
+  replicator& replicas_;
+  std::set<std::string, std::less<>> types_;
+  // Of each twin the keys, also reserved ones, that the cells may not show as replicas hold them.
+  std::map<std::string, key_set, std::less<>> news_;
+  std::string last_news_;
+  std::map<std::string, push, std::less<>> pending_;
+  // By the parent that was written, whether it is there or not.
+  std::map<std::string, key_set, std::less<>> children_;
+  std::map<std::string, std::string, std::less<>> parents_;
+  std::uint64_t writes_ = 0;
+  std::uint64_t pushes_ = 0;
+  std::uint64_t refused_ = 0;
+};
+
+/// The shard of replicas that a twin belongs to, the same on every node: by its own id, since its
+/// place among the cells may change.
+std::uint16_t replica_shard_of(std::string_view twin) noexcept;
+
+} // namespace gemel
