@@ -150,6 +150,7 @@ result<rule_effect> effect_of(const wanted_action& wanted, std::size_t ordinal,
   rule_effect made;
   made.kind = wanted.kind;
   made.rule = found.of->name();
+  made.at = found.found.at;
   made.idempotency_key = key_of(found, ordinal);
   auto request = request_of(wanted, found, made.idempotency_key);
   if (!request)

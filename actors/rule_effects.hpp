@@ -11,6 +11,8 @@ namespace gemel {
 struct rule_effect {
   action_kind kind = action_kind::log;
   std::string rule{};
+  /// When the match was complete, milliseconds since 1970 UTC.
+  std::int64_t at = 0;
   /// The same for the same action of the same match, also when it is tried again.
   std::string idempotency_key{};
   /// Of actions on twins and workflows: the request; else empty.

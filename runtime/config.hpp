@@ -109,6 +109,8 @@ struct rules_section {
   std::string folder{};
   /// Threads that run rules; 0: one per core, at most four.
   std::uint32_t workers = 0;
+  /// File for webhooks that no server took; empty: beside the store, if there is one.
+  std::string dead_letters{};
 
   friend bool operator==(const rules_section&, const rules_section&) = default;
 };

@@ -254,6 +254,9 @@ result<void> node::parts::start_cells() {
 void node::parts::make_rules(twin_api& of) {
   rule_host::options wanted;
   wanted.section = options.config.rules;
+  const auto& folder = options.config.store.path;
+  if (wanted.section.dead_letters.empty() && !folder.empty())
+    wanted.section.dead_letters = folder + "/rule-dead-letters.jsonl";
   constexpr std::uint32_t workers_max = 4;
   wanted.workers = std::min(workers, workers_max);
   wanted.sinks = std::move(options.sinks);

@@ -2,6 +2,7 @@
 
 #include "messages/replies.hpp"
 #include "messages/text.hpp"
+#include "runtime/cloud_event.hpp"
 
 #include <algorithm>
 
@@ -57,6 +58,8 @@ void rule_outlet::take(const rule_finding& found) {
                       + to_json(found.found.key));
   auto wanted = found.of->actions_for(found.found);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!may_act(wanted[i], i, found.of->name()))
+      continue;
     auto effect = effect_of(wanted[i], i, found);
     if (effect) {
       carry_out(std::move(*effect), 1);
@@ -93,8 +96,8 @@ void rule_outlet::carry_out(rule_effect effect, std::uint32_t attempts) {
   if (shared->kind == action_kind::webhook) {
     if (!world_.post)
       return ended(*shared, attempts_max, fail(errc::unsupported, "webhooks are not sent here"));
-    return world_.post(*shared, [self, shared, attempts](const result<void>& how) {
-      self->ended(*shared, attempts, how);
+    return world_.post(*shared, [self, shared, attempts](const post_outcome& outcome) {
+      self->posted(*shared, attempts, outcome);
     });
   }
   world_.request(shared->request, [self, shared, attempts](const frame& answer) {
@@ -102,25 +105,75 @@ void rule_outlet::carry_out(rule_effect effect, std::uint32_t attempts) {
   });
 }
 
+// Counted from the first one of each time.
+bool rule_outlet::may_act(const wanted_action& wanted, std::size_t ordinal,
+                          const std::string& rule) {
+  if (!wanted.limit)
+    return true;
+  auto now = now_ms();
+  std::lock_guard guard{mutex_};
+  auto& of = records_[rule];
+  auto& known = of.rates[ordinal];
+  if (known.count == 0 || now - known.begin_ms >= wanted.limit->every.count())
+    known = {now, 0};
+  if (known.count >= wanted.limit->count) {
+    ++of.limited;
+    return false;
+  }
+  ++known.count;
+  return true;
+}
+
+void rule_outlet::again_later(const rule_effect& effect, std::uint32_t attempts,
+                              std::int64_t pause_ms) {
+  ++records_[effect.rule].retried;
+  waiting_.push_back({effect, attempts + 1, now_ms() + pause_ms});
+}
+
+void rule_outlet::give_up(const rule_effect& effect, const error& why) {
+  {
+    std::lock_guard guard{mutex_};
+    auto& into = records_[effect.rule];
+    ++into.failed;
+    into.last_error = to_string(why);
+  }
+  world_.log("rule " + effect.rule + ": an action failed: " + to_string(why));
+}
+
 void rule_outlet::ended(const rule_effect& effect, std::uint32_t attempts,
                         const result<void>& how) {
   {
     std::lock_guard guard{mutex_};
-    auto& into = records_[effect.rule];
     if (how) {
-      ++into.done;
+      ++records_[effect.rule].done;
       return;
     }
-    auto is_passing = may_pass(how.error().code) || effect.kind == action_kind::webhook;
-    if (is_passing && attempts < attempts_max && waiting_.size() < waiting_max) {
-      ++into.retried;
-      waiting_.push_back({effect, attempts + 1, now_ms() + (first_pause_ms << attempts)});
-      return;
-    }
-    ++into.failed;
-    into.last_error = to_string(how.error());
+    if (may_pass(how.error().code) && attempts < attempts_max && waiting_.size() < waiting_max)
+      return again_later(effect, attempts, first_pause_ms << attempts);
   }
-  world_.log("rule " + effect.rule + ": an action failed: " + to_string(how.error()));
+  give_up(effect, how.error());
+}
+
+void rule_outlet::posted(const rule_effect& effect, std::uint32_t attempts,
+                         const post_outcome& outcome) {
+  if (outcome.how)
+    return ended(effect, attempts, outcome.how);
+  {
+    std::lock_guard guard{mutex_};
+    if (!outcome.is_final && attempts < posts_max && waiting_.size() < waiting_max) {
+      constexpr std::int64_t pause_max_ms = 60'000;
+      constexpr std::int64_t wish_max_ms = 3'600'000; // Of a server.
+      auto pause = std::min(first_pause_ms << (2 + attempts), pause_max_ms);
+      auto wish = std::min<std::int64_t>(outcome.pause.count(), wish_max_ms);
+      return again_later(effect, attempts, std::max(pause, wish));
+    }
+  }
+  give_up(effect, outcome.how.error());
+  if (!world_.bury)
+    return;
+  auto line = dead_letter(effect, outcome.how.error(), attempts, now_ms());
+  if (auto kept = world_.bury(line); !kept)
+    world_.log("rule " + effect.rule + ": a dead letter is lost: " + to_string(kept.error()));
 }
 
 void rule_outlet::tick(std::int64_t now) {
@@ -137,7 +190,7 @@ void rule_outlet::tick(std::int64_t now) {
 }
 
 rule_outcomes rule_outlet::outcomes_of(const record& from) {
-  rule_outcomes made{from.done, from.failed, from.retried, from.last_error, 0, 0};
+  rule_outcomes made{from.done, from.failed, from.retried, from.limited, from.last_error, 0, 0};
   if (from.latency == nullptr)
     return made;
   auto us = [&](double quantile) {

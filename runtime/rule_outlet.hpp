@@ -18,11 +18,22 @@ namespace gemel {
 /// throws is counted as a failure of the action.
 using rule_sink = std::function<void(const value&)>;
 
+/// What became of a post.
+struct post_outcome {
+  result<void> how{};
+  /// Trying again is of no use.
+  bool is_final = false;
+  /// The server asked for so much patience.
+  std::chrono::milliseconds pause{0};
+};
+
 /// What became of the findings and actions of one rule.
 struct rule_outcomes {
   std::uint64_t done = 0;
   std::uint64_t failed = 0;
   std::uint64_t retried = 0;
+  /// Left out by `at_most`.
+  std::uint64_t limited = 0;
   std::string last_error{};
   /// From the event's write to the action's begin.
   std::uint64_t latency_p50_us = 0;
@@ -35,12 +46,16 @@ class rule_outlet : public std::enable_shared_from_this<rule_outlet> {
 public:
   static constexpr std::size_t waiting_max = 100'000;
   static constexpr std::uint32_t attempts_max = 8;
+  /// Of webhooks, over some minutes.
+  static constexpr std::uint32_t posts_max = 10;
 
   struct ports {
     std::function<void(frame, reply_function)> request{};
     std::function<void(const std::string&)> log{};
     /// Posts to an address; answers later, from any thread. May be empty.
-    std::function<void(const rule_effect&, std::function<void(result<void>)>)> post{};
+    std::function<void(const rule_effect&, std::function<void(post_outcome)>)> post{};
+    /// Writes down a line for what was posted in vain; may be empty.
+    std::function<result<void>(const std::string&)> bury{};
     std::map<std::string, rule_sink, std::less<>> sinks{};
     const clock_port* clock = nullptr;
   };
@@ -59,11 +74,18 @@ public:
   void forget(const std::string& rule);
 
 private:
+  // What an action did of what `at_most` allows it.
+  struct rate {
+    std::int64_t begin_ms = 0;
+    std::uint32_t count = 0;
+  };
   struct record {
     std::uint64_t done = 0;
     std::uint64_t failed = 0;
     std::uint64_t retried = 0;
+    std::uint64_t limited = 0;
     std::string last_error{};
+    std::map<std::size_t, rate> rates{}; // by place of the action in its rule
     std::unique_ptr<histogram> latency{};
   };
   struct again {
@@ -76,6 +98,10 @@ private:
   void carry_out(rule_effect effect, std::uint32_t attempts);
   void publish(const rule_effect& effect);
   void ended(const rule_effect& effect, std::uint32_t attempts, const result<void>& how);
+  void posted(const rule_effect& effect, std::uint32_t attempts, const post_outcome& outcome);
+  void again_later(const rule_effect& effect, std::uint32_t attempts, std::int64_t pause_ms);
+  void give_up(const rule_effect& effect, const error& why);
+  bool may_act(const wanted_action& wanted, std::size_t ordinal, const std::string& rule);
   void note_latency(const rule_finding& found);
   static rule_outcomes outcomes_of(const record& from);
 

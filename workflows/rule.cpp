@@ -119,7 +119,7 @@ std::vector<wanted_action> rule::actions_for(const found_match& match) const {
     value_map content{{std::string{to_string(one.kind)}, one.content.render(resolve)}};
     for (const auto& [name, what] : one.more)
       content.push_back({name, what.render(resolve)});
-    made.push_back({one.kind, value{std::move(content)}});
+    made.push_back({one.kind, value{std::move(content)}, one.limit});
   }
   return made;
 }

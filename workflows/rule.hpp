@@ -45,18 +45,26 @@ enum class action_kind : std::uint8_t {
 
 std::string_view to_string(action_kind kind) noexcept;
 
+/// `count` of them in each `every`; what is more is left out.
+struct action_limit {
+  std::uint32_t count = 1;
+  std::chrono::milliseconds every{1};
+};
+
 struct rule_action {
   action_kind kind = action_kind::emit;
   template_value content{};
   /// What stands beside it: `twin` and `payload` of emit, `input` of start_workflow, `payload` of
   /// publish and webhook.
   std::vector<std::pair<std::string, template_value>> more{};
+  std::optional<action_limit> limit{};
 };
 
 /// A rendered action, as `{"emit": ..., "payload": ...}`.
 struct wanted_action {
   action_kind kind = action_kind::emit;
   value content{};
+  std::optional<action_limit> limit{};
 };
 
 struct selected_field {

@@ -54,14 +54,6 @@ tl::expected<rule, fault_list> rule::read(const json_document& document) {
   return rule_reader{document}.read();
 }
 
-void rule_reader::unsupported(std::string at, std::string what) {
-  add_fault(faults_, {.code = errc::unsupported,
-                      .at = std::move(at),
-                      .message = std::move(what) + " cannot be carried out by this version",
-                      .hint = {},
-                      .name = "unsupported"});
-}
-
 tl::expected<rule, fault_list> rule_reader::read() {
   object_reader head{document_.root(), "", "a rule", faults_};
   read_head(head);
@@ -440,8 +432,7 @@ void rule_reader::read_action(const value& content, const std::string& pointer) 
     return kinds == 0 ? from.finish() : void();
   }
   auto key = to_string(made.kind);
-  if (made.kind == action_kind::webhook)
-    unsupported(from.at(key), "the action 'webhook'");
+  read_limit(from, made);
   check_action(from, made.kind);
   made.content = compiled_template(from, key);
   for (auto field : fields_beside(made.kind))
@@ -451,14 +442,31 @@ void rule_reader::read_action(const value& content, const std::string& pointer) 
   made_.actions_.push_back(std::move(made));
 }
 
+void rule_reader::read_limit(object_reader& from, rule_action& into) {
+  const auto* content = from.object("at_most");
+  if (content == nullptr)
+    return;
+  object_reader fields{*content, from.at("at_most"), "'at_most'", faults_};
+  action_limit limit;
+  limit.count = static_cast<std::uint32_t>(
+      fields.integer("count", 1, 1'000'000, object_reader::required).value_or(1));
+  limit.every = fields.duration("every", object_reader::required).value_or(limit.every);
+  if (limit.every.count() == 0)
+    fields.report("every", errc::bad_value, "'every' is 0", "at least 1ms");
+  fields.finish();
+  into.limit = limit;
+}
+
 // The parts of an action whose content is an object.
 void rule_reader::check_action(object_reader& from, action_kind kind) {
   auto key = to_string(kind);
   if (kind != action_kind::update_twin && kind != action_kind::send_command
       && kind != action_kind::signal_workflow) {
     auto text = from.text(key, object_reader::required);
-    if (text && kind == action_kind::webhook && !text->starts_with("http://"))
-      from.report(key, errc::bad_value, "'webhook' is no address that begins with http://",
+    auto is_address = text && (text->starts_with("http://") || text->starts_with("https://"));
+    if (text && kind == action_kind::webhook && !is_address)
+      from.report(key, errc::bad_value,
+                  "'webhook' is no address that begins with http:// or https://",
                   "such as http://127.0.0.1:8080/alarms");
     return;
   }

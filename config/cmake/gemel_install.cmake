@@ -25,6 +25,10 @@ install(DIRECTORY "${GEMEL_GENERATED_DIR}/"
         FILES_MATCHING PATTERN "*.capnp.h"
         PATTERN "detail" EXCLUDE)
 
+# For editors, which complete and check documents by them.
+install(FILES "${PROJECT_SOURCE_DIR}/workflows/rule.schema.json"
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/gemel/schemas)
+
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/gemel)
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/config/cmake/gemel-config.cmake.in"

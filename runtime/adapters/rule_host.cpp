@@ -85,14 +85,15 @@ result<std::string> text_in(const service_call& asked, std::string_view key) {
 
 rule_host::rule_host(options wanted, twin_api& on, const clock_port& clock)
     : options_{std::move(wanted)}, node_{on}, clock_{clock},
-      outlet_{std::make_shared<rule_outlet>(
-          rule_outlet::ports{[&on](frame asked, reply_function reply) {
-                               on.request(std::move(asked), std::move(reply));
-                             },
-                             options_.log,
-                             {},
-                             options_.sinks,
-                             &clock})},
+      webhooks_{options_.section.dead_letters},
+      outlet_{std::make_shared<rule_outlet>(rule_outlet::ports{
+          [&on](frame asked, reply_function reply) {
+            on.request(std::move(asked), std::move(reply));
+          },
+          options_.log,
+          [this](const rule_effect& what, auto done) { webhooks_.post(what, std::move(done)); },
+          [this](const std::string& line) { return webhooks_.bury(line); }, options_.sinks,
+          &clock})},
       workers_{options_.section.workers != 0 ? options_.section.workers : options_.workers,
                [out = outlet_](const rule_finding& found) { out->take(found); }},
       coordinator_{{.partitions = workers_.partitions()}} {
@@ -128,6 +129,7 @@ void rule_host::stop() {
   while (auto task = tasks_.take(std::chrono::milliseconds{0})) // They want their answers.
     (*task)();
   workers_.stop();
+  webhooks_.stop();
 }
 
 void rule_host::run() {
@@ -352,6 +354,7 @@ value rule_host::numbers_of(const rule_coordinator::live_rule& one, bool with_do
                  {"actions", number(outcomes.done)},
                  {"actions_failed", number(outcomes.failed)},
                  {"actions_retried", number(outcomes.retried)},
+                 {"actions_limited", number(outcomes.limited)},
                  {"latency_p50_us", number(outcomes.latency_p50_us)},
                  {"latency_p99_us", number(outcomes.latency_p99_us)},
                  {"last_error", text_or_null(outcomes.last_error)}};

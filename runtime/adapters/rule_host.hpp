@@ -4,6 +4,7 @@
 #include "messages/fault.hpp"
 #include "runtime/adapters/rule_workers.hpp"
 #include "runtime/adapters/task_queue.hpp"
+#include "runtime/adapters/webhooks.hpp"
 #include "runtime/config.hpp"
 #include "runtime/rule_outlet.hpp"
 #include "runtime/twin_api.hpp"
@@ -79,6 +80,7 @@ private:
   options options_;
   twin_api& node_;
   const clock_port& clock_;
+  webhooks webhooks_;
   std::shared_ptr<rule_outlet> outlet_;
   rule_workers workers_;
   mutable std::mutex mutex_; // of the coordinator

@@ -404,6 +404,11 @@ constexpr option table[] = {
      .max = 64,
      .help = "Threads that run event rules. 0: one per core, at most four.",
      .slot = [](option_target c) -> option_slot { return &c.node.rules.workers; }},
+    {.key = "rules.dead_letters",
+     .unit = "a file, or empty",
+     .help = "Where webhooks of rules go that no server took, a JSON object a line. Empty: "
+             "rule-dead-letters.jsonl in store.path, if there is one.",
+     .slot = [](option_target c) -> option_slot { return &c.node.rules.dead_letters; }},
 
     {.key = "workflows.folder",
      .unit = "a folder",

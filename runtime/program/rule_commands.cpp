@@ -3,6 +3,7 @@
 #include "runtime/program/commands.hpp"
 #include "runtime/program/json_text.hpp"
 #include "runtime/program/rule_text.hpp"
+#include "workflows/rule_import.hpp"
 #include "workflows/rule_runner.hpp"
 
 #include <CLI/CLI.hpp>
@@ -16,6 +17,7 @@ constexpr std::size_t event_line_bytes_max = 1u << 20;
 struct rule_arguments {
   std::string rule;
   std::string events;
+  std::string name;
 };
 
 int refuse_faults(const program_context& context, const fault_list& faults) {
@@ -146,6 +148,27 @@ int test_rule(const program_context& context, const rule_arguments& asked) {
   return what ? rule_trial{context, *what}.run(asked.events) : what.error();
 }
 
+// Prints the rule that a document of dynamic Flink CEP is, if ours can say it.
+int import_rule(const program_context& context, const rule_arguments& asked) {
+  auto text = read_file(asked.rule, json_document_bytes_max);
+  if (!text)
+    return refuse(context, text.error());
+  auto document = json_document::parse(std::move(*text), asked.rule);
+  if (!document)
+    return refuse_faults(context, document.error());
+  auto made = import_flink_rule(*document, asked.name);
+  if (!made)
+    return refuse_faults(context, made.error());
+  auto printed = to_json(*made);
+  auto again = json_document::parse(printed, asked.rule + " (imported)");
+  if (!again)
+    return refuse_faults(context, again.error());
+  if (auto read = rule::read(*again); !read)
+    return refuse_faults(context, read.error());
+  context.console.out(printed + "\n");
+  return finish(context, exit_ok);
+}
+
 // ---- rules of a node ----------------------------------------------------------------------------
 
 result<value> ask_rules(const program_context& context, std::string name, value_map arguments) {
@@ -260,8 +283,22 @@ void add_rule_commands(CLI::App& root, program_context& context) {
   explain->callback([&context, asked] {
     context.action = [&context, asked] { return explain_rule(context, *asked); };
   });
-  for (const auto& one : live_commands)
-    add_live_command(*group, context, one);
+  auto* import = group->add_subcommand(
+      "import", "Print the rule that a document of Ververica's or Alibaba's dynamic CEP is");
+  import->add_option("FILE", asked->rule, "The document (.json), with nodes and edges")
+      ->required()
+      ->type_name("");
+  import->add_option("--name", asked->name, "Of the rule; else that of the document")
+      ->type_name("NAME");
+  add_json_option(*import, context);
+  import->footer("Examples:\n  gemel rule import flink.json >rule.json");
+  import->callback([&context, asked] {
+    context.action = [&context, asked] { return import_rule(context, *asked);
+};
+} // namespace gemel
+);
+for (const auto& one : live_commands)
+  add_live_command(*group, context, one);
 }
 
 } // namespace gemel

@@ -25,6 +25,9 @@ foreach(needed IN ITEMS messages/error.hpp messages/message.capnp messages/messa
     message(FATAL_ERROR "not installed: ${needed}")
   endif()
 endforeach()
+if(NOT EXISTS "${prefix}/share/gemel/schemas/rule.schema.json")
+  message(FATAL_ERROR "not installed: the schema of rules")
+endif()
 
 set(flags "")
 if(SANITIZE)

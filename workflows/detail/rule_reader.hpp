@@ -64,6 +64,7 @@ private:
   void read_actions(object_reader& head);
   void read_action(const value& content, const std::string& pointer);
   void check_action(object_reader& from, action_kind kind);
+  void read_limit(object_reader& from, rule_action& into);
   template_value compiled_template(object_reader& from, std::string_view key);
   std::optional<rule_expression> compiled(object_reader& from, std::string_view key,
                                           std::uint32_t bound_stages);
@@ -71,7 +72,6 @@ private:
                         std::uint32_t bound_stages, bool has_event);
   void check_template(const template_value& what);
   expression_options scopes() const { return {.scopes = scopes_, .aggregates = true}; }
-  void unsupported(std::string at, std::string what);
 
   const json_document& document_;
   fault_list faults_;
