@@ -132,12 +132,14 @@ void rule_coordinator::put(live_rule& one) {
 }
 
 void rule_coordinator::index(live_rule& one) {
+  stamped_ += one.document->needs_stamps() ? 1 : 0;
   for (auto event : names_or_any(one.document->events()))
     for (auto type : names_or_any(one.document->twin_types()))
       index_[index_key(event, type)].push_back(&one);
 }
 
 void rule_coordinator::unindex(const live_rule& one) {
+  stamped_ -= one.document->needs_stamps() ? 1 : 0;
   for (auto event : names_or_any(one.document->events()))
     for (auto type : names_or_any(one.document->twin_types())) {
       auto key = index_key(event, type);
@@ -187,7 +189,7 @@ void rule_coordinator::look(live_rule& one, const observed_event& seen, rule_eve
     }
     return send(one, arrived, seen.written_us);
   }
-  if (!one.order.add(seen.event, {}, now_ms)) {
+  if (!one.order.add(seen.event, one.document->source_of(*seen.event, {}), now_ms)) {
     if (one.document->corrects_windows())
       return send(one, seen.event, seen.written_us);
     ++one.late;

@@ -69,6 +69,9 @@ public:
   /// Whether any rule may look at such an event; cheap.
   bool concerns(std::string_view event, std::string_view twin_type) const;
 
+  /// Whether any rule asks what happened before what.
+  bool needs_stamps() const noexcept { return stamped_ > 0; }
+
   /// @param now_ms when it came in; milliseconds since 1970 UTC, does not go back.
   void take(const observed_event& seen, std::int64_t now_ms);
 
@@ -102,6 +105,7 @@ private:
   std::unordered_map<std::string, rule_list, name_hash, std::equal_to<>> index_;
   std::vector<std::vector<rule_task>> tasks_;
   std::uint64_t rules_made_ = 0;
+  std::size_t stamped_ = 0; // rules that need stamps
   std::int64_t now_ms_ = 0;
 };
 

@@ -4,11 +4,38 @@
 
 namespace gemel {
 
+event_order::source_state& event_order::heard(const std::string& source, std::int64_t arrived) {
+  auto [at, is_new] = sources_.try_emplace(source);
+  auto& one = at->second;
+  if (is_new) {
+    one.place = by_arrival_.insert(by_arrival_.end(), &at->first);
+    youngest_.insert(one.youngest);
+  } else if (one.is_idle) {
+    youngest_.insert(one.youngest);
+  }
+  by_arrival_.splice(by_arrival_.end(), by_arrival_, one.place);
+  one.is_idle = false;
+  one.arrived = arrived;
+  if (sources_.size() > sources_max) {
+    auto silent = sources_.find(*by_arrival_.front());
+    if (!silent->second.is_idle)
+      youngest_.erase(youngest_.find(silent->second.youngest));
+    by_arrival_.pop_front();
+    sources_.erase(silent);
+  }
+  return one;
+}
+
 bool event_order::add(rule_event_ptr event, const std::string& source, std::int64_t arrived) {
   auto time = event->time_ms();
-  auto& from = sources_[source];
-  from.arrived = arrived;
-  from.youngest = std::max(from.youngest, time);
+  auto& from = heard(source, arrived);
+  if (time > from.youngest) {
+    youngest_.erase(youngest_.find(from.youngest));
+    from.youngest = time;
+    youngest_.insert(time);
+  }
+  youngest_of_all_ = std::max(youngest_of_all_, time);
+  arrived_last_ = std::max(arrived_last_, arrived);
   auto is_late = time <= watermark_;
   if (!is_late)
     waiting_.emplace(time, std::move(event));
@@ -19,24 +46,24 @@ bool event_order::add(rule_event_ptr event, const std::string& source, std::int6
 }
 
 void event_order::move_watermark(std::int64_t arrived) {
-  auto least = INT64_MAX;
-  for (const auto& [name, one] : sources_) {
-    auto is_idle = time_.idle.count() > 0 && arrived - one.arrived >= time_.idle.count();
-    if (!is_idle)
-      least = std::min(least, one.youngest - time_.lateness.count() - 1);
+  // Those that are idle by now are in front.
+  for (auto name : by_arrival_) {
+    auto& one = sources_.find(*name)->second;
+    if (time_.idle.count() == 0 || arrived - one.arrived < time_.idle.count())
+      break;
+    if (one.is_idle)
+      continue;
+    one.is_idle = true;
+    youngest_.erase(youngest_.find(one.youngest));
   }
-  watermark_ = std::max(watermark_, least);
+  if (!youngest_.empty())
+    watermark_ = std::max(watermark_, *youngest_.begin() - time_.lateness.count() - 1);
 }
 
 void event_order::pass(std::int64_t now, std::int64_t still) {
-  auto youngest = INT64_MIN;
-  auto arrived = INT64_MIN;
-  for (const auto& [name, one] : sources_) {
-    youngest = std::max(youngest, one.youngest);
-    arrived = std::max(arrived, one.arrived);
-  }
-  if (!sources_.empty() && now - arrived >= still)
-    watermark_ = std::max(watermark_, youngest + (now - arrived) - time_.lateness.count() - 1);
+  if (!sources_.empty() && now - arrived_last_ >= still)
+    watermark_ =
+        std::max(watermark_, youngest_of_all_ + (now - arrived_last_) - time_.lateness.count() - 1);
 }
 
 std::vector<rule_event_ptr> event_order::take_ready() {

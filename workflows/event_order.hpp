@@ -3,8 +3,11 @@
 #include "workflows/rule.hpp"
 
 #include <cstdint>
+#include <list>
 #include <map>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace gemel {
@@ -16,6 +19,9 @@ class event_order {
 public:
   /// Events that may wait; more are answered as if the watermark had come: the oldest goes first.
   static constexpr std::size_t waiting_max = 1'000'000;
+
+  /// Sources that are known at a time; of more the longest silent one is forgotten.
+  static constexpr std::size_t sources_max = 100'000;
 
   explicit event_order(rule_time time) : time_{time} {}
 
@@ -41,11 +47,19 @@ private:
   struct source_state {
     std::int64_t youngest = INT64_MIN;
     std::int64_t arrived = INT64_MIN;
+    bool is_idle = false;
+    std::list<const std::string*>::iterator place{};
   };
+  using source_map = std::unordered_map<std::string, source_state>;
+  source_state& heard(const std::string& source, std::int64_t arrived);
   void move_watermark(std::int64_t arrived);
 
   rule_time time_;
-  std::map<std::string, source_state> sources_;
+  source_map sources_;
+  std::list<const std::string*> by_arrival_; // the longest silent first
+  std::multiset<std::int64_t> youngest_;     // of the sources that are not idle
+  std::int64_t youngest_of_all_ = INT64_MIN;
+  std::int64_t arrived_last_ = INT64_MIN;
   std::multimap<std::int64_t, rule_event_ptr> waiting_; // of one time in the order of arrival
   std::int64_t watermark_ = INT64_MIN;
 };

@@ -47,6 +47,17 @@ bool rule::needs_time() const noexcept {
                         [](const pattern_stage& one) { return one.within_prev.count() > 0; });
 }
 
+std::string rule::source_of(const rule_event& event, const std::string& given) const {
+  return source_ ? to_json(source_->evaluate(&event, {})) : given;
+}
+
+bool rule::needs_stamps() const noexcept {
+  return std::any_of(pattern_.stages.begin(), pattern_.stages.end(), [](const auto& one) {
+    return one.relation == event_relation::happened_before
+           || one.relation == event_relation::concurrent;
+  });
+}
+
 value rule::key_of(const rule_event& event) const {
   if (partition_.empty())
     return {};

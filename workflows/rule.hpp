@@ -107,6 +107,11 @@ public:
   const std::vector<selected_field>& select() const noexcept { return select_; }
   const std::vector<rule_action>& actions() const noexcept { return actions_; }
 
+  /// Whose watermark the event moves, by `time.source`. @param given where the rule does not say.
+  std::string source_of(const rule_event& event, const std::string& given) const;
+  /// Whether a step asks what happened before what.
+  bool needs_stamps() const noexcept;
+
   /// Whether the rule looks at the event at all.
   bool concerns(const rule_event& event) const;
 
@@ -136,6 +141,7 @@ private:
   std::vector<std::string> events_;
   std::vector<rule_expression> partition_;
   bool is_partition_list_ = false;
+  std::optional<rule_expression> source_;
   rule_time time_;
   gemel::pattern pattern_;
   std::optional<window_spec> window_;

@@ -163,6 +163,9 @@ void rule_reader::read_time(object_reader& head) {
   time.lateness = from.duration("lateness").value_or(time.lateness);
   time.report_late = from.choice("late", late_words).value_or(0) == 0;
   time.idle = from.duration("idle").value_or(time.idle);
+  if (auto code = from.compiled("source", {}); code)
+    if (check_references(*code, from.at("source"), 0, true))
+      made_.source_.emplace(*code, std::span<const std::string>{});
   from.finish();
 }
 

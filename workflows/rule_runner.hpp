@@ -35,7 +35,7 @@ public:
       take(std::make_shared<const rule_event>(std::move(event)), into);
       return true;
     }
-    auto in_time = order_.add(from.event, from.source, arrived_);
+    auto in_time = order_.add(from.event, rule_.source_of(*from.event, from.source), arrived_);
     if (!in_time && rule_.corrects_windows()) {
       auto before = state_.counters().late;
       take(from.event, into);

@@ -22,25 +22,6 @@ std::string_view event_name(const event_view& from) {
   return from.kind() == event_kind::emitted ? from.name() : to_string(from.kind());
 }
 
-observed_event observed(const event_view& from) {
-  auto made = std::make_shared<rule_event>();
-  auto record = from.record();
-  auto time_us = record.source_time_us != 0 ? record.source_time_us : record.time_us;
-  made->time = value{time_us / us_per_ms};
-  made->twin_id = value{record.id};
-  made->twin_type = text_or_null(record.type);
-  made->parent_id = text_or_null(record.parent);
-  made->event = value{event_name(from)};
-  value_map properties;
-  for (auto& change : record.changes)
-    properties.push_back({std::move(change.key), std::move(change.new_value)});
-  made->properties = value{std::move(properties)};
-  made->id = value{record.event_id()};
-  made->cause = text_or_null(plain_cause(record.cause));
-  made->rule_depth = rule_depth(record.cause);
-  return {std::move(made), record.time_us};
-}
-
 std::string lines_of(const fault_list& faults) {
   std::string text;
   for (const auto& one : faults)
@@ -232,6 +213,44 @@ void rule_host::listen() {
     heard_ = *heard;
   else
     options_.log("rules hear no events: " + to_string(heard.error()));
+}
+
+// Null for a type without a model, which is itself alone.
+std::shared_ptr<const std::vector<std::string>> rule_host::models_of(const std::string& type) {
+  if (options_.models == nullptr || options_.models->find(type) == nullptr)
+    return nullptr;
+  auto& known = models_[type];
+  if (known != nullptr)
+    return known;
+  std::vector<std::string> made{type};
+  for (const auto& [name, one] : options_.models->all())
+    if (name != type && options_.models->is_a(type, name))
+      made.push_back(name);
+  known = std::make_shared<const std::vector<std::string>>(std::move(made));
+  return known;
+}
+
+observed_event rule_host::observed(const event_view& from) {
+  auto made = std::make_shared<rule_event>();
+  auto record = from.record();
+  auto time_us = record.source_time_us != 0 ? record.source_time_us : record.time_us;
+  made->time = value{time_us / us_per_ms};
+  made->twin_id = value{record.id};
+  made->twin_type = text_or_null(record.type);
+  made->parent_id = text_or_null(record.parent);
+  made->event = value{event_name(from)};
+  value_map properties;
+  for (auto& change : record.changes)
+    properties.push_back({std::move(change.key), std::move(change.new_value)});
+  made->properties = value{std::move(properties)};
+  auto id = record.event_id();
+  if (coordinator_.needs_stamps())
+    made->stamp = causes_.stamp_of(record.shard, record.dot, id, plain_cause(record.cause));
+  made->id = value{id};
+  made->models = models_of(record.type);
+  made->cause = text_or_null(plain_cause(record.cause));
+  made->rule_depth = rule_depth(record.cause);
+  return {std::move(made), record.time_us};
 }
 
 void rule_host::on_events(const event_batch& events) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "actors/causal_tracker.hpp"
 #include "actors/rule_coordinator.hpp"
 #include "messages/fault.hpp"
+#include "registry/model.hpp"
 #include "runtime/adapters/rule_workers.hpp"
 #include "runtime/adapters/task_queue.hpp"
 #include "runtime/adapters/webhooks.hpp"
@@ -29,6 +31,8 @@ public:
     /// For the action `publish`, by name.
     std::map<std::string, rule_sink, std::less<>> sinks{};
     std::function<void(const std::string&)> log{};
+    /// Of the node, which must outlive this; null: it has none.
+    const model_table* models = nullptr;
   };
 
   /// @param on, clock must outlive this.
@@ -75,6 +79,8 @@ private:
   value numbers_of(const rule_coordinator::live_rule& one, bool with_document);
   void listen();
   void on_events(const event_batch& events);
+  observed_event observed(const event_view& from);
+  std::shared_ptr<const std::vector<std::string>> models_of(const std::string& type);
   void send_tasks();
 
   options options_;
@@ -85,6 +91,9 @@ private:
   rule_workers workers_;
   mutable std::mutex mutex_; // of the coordinator
   rule_coordinator coordinator_;
+  // Under the same mutex.
+  causal_tracker causes_;
+  std::map<std::string, std::shared_ptr<const std::vector<std::string>>> models_; // by type
   task_queue tasks_;
   std::map<std::string, file_state> files_;
   std::int64_t watched_ms_ = 0;

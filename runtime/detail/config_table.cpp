@@ -408,7 +408,8 @@ constexpr option table[] = {
      .unit = "a file, or empty",
      .help = "Where webhooks of rules go that no server took, a JSON object a line. Empty: "
              "rule-dead-letters.jsonl in store.path, if there is one.",
-     .slot = [](option_target c) -> option_slot { return &c.node.rules.dead_letters; }},
+     .slot = [](option_target c) -> option_slot { return &c.node.rules.dead_letters; },
+     .check = check_path_or_none},
 
     {.key = "workflows.folder",
      .unit = "a folder",
