@@ -48,9 +48,9 @@ bool is_property(std::string_view key) noexcept {
 
 value life_of(std::string_view type, std::string_view placement) {
   value_map life;
-  life.emplace_back("type", value{std::string{type}});
+  life.push_back({"type", value{std::string{type}}});
   if (!placement.empty())
-    life.emplace_back("placement", value{std::string{placement}});
+    life.push_back({"placement", value{std::string{placement}}});
   return value{std::move(life)};
 }
 
