@@ -226,12 +226,10 @@ void rule_reader::read_window_shape(object_reader& from, window_spec& into) {
                 "a larger 'slide'");
 }
 
-void rule_reader::read_aggregates(object_reader& head, window_spec& into) {
-  const auto* content = head.object("aggregate", object_reader::required);
-  if (content == nullptr)
-    return;
-  for (const auto& member : content->as_map()) {
-    auto at = "/aggregate/" + member.key;
+void rule_reader::read_aggregates(const value& content, const std::string& pointer,
+                                  std::uint32_t side, window_spec& into) {
+  for (const auto& member : content.as_map()) {
+    auto at = pointer + "/" + member.key;
     auto report = [&](const error& why) {
       add_fault(faults_, {.code = why.code,
                           .at = at,
@@ -239,6 +237,11 @@ void rule_reader::read_aggregates(object_reader& head, window_spec& into) {
                           .hint = {},
                           .name = {}});
     };
+    if (std::find(window_names_.begin(), window_names_.end(), member.key) != window_names_.end()) {
+      report({errc::bad_value, "the window has this name already"});
+      continue;
+    }
+    window_names_.push_back(member.key);
     if (!member.content.is_text()) {
       report({errc::bad_value, "must be a text such as \"avg(temperature)\""});
       continue;
@@ -248,10 +251,54 @@ void rule_reader::read_aggregates(object_reader& head, window_spec& into) {
       report(made.error());
       continue;
     }
+    made->side = side;
     if (!made->of || check_references(made->of->code(), at, 0, true))
       into.aggregates.push_back(std::move(*made));
-    window_names_.push_back(member.key);
   }
+}
+
+// What is joined: streams with aggregates of their own in the same windows of the same keys.
+void rule_reader::read_join(object_reader& head, window_spec& into) {
+  const auto* content = head.list("join", object_reader::required);
+  if (content == nullptr)
+    return;
+  constexpr std::size_t sides_max = 8;
+  auto count = content->as_list().size();
+  if (count < 2 || count > sides_max)
+    head.report("join", errc::bad_value, std::to_string(count) + " streams are joined", "2 to 8");
+  if (head.has("aggregate"))
+    head.report("aggregate", errc::bad_value, "each stream of a 'join' has its own 'aggregate'");
+  if (!into.is_by_time() && into.kind != window_kind::session)
+    head.report("window", errc::bad_value, "such windows cannot be joined",
+                "tumbling, hopping or session");
+  for (std::size_t i = 0; i < std::min(count, sides_max); ++i)
+    read_side(content->as_list()[i], "/join/" + std::to_string(i), into);
+}
+
+void rule_reader::read_side(const value& content, const std::string& pointer, window_spec& into) {
+  object_reader from{content, pointer, "a stream of a join", faults_};
+  if (!from.is_object())
+    return;
+  window_side side;
+  side.name = from.text("name", object_reader::required).value_or("");
+  for (const auto& other : into.sides)
+    if (!side.name.empty() && other.name == side.name)
+      from.report("name", errc::bad_value, "there is a stream '" + side.name + "' already");
+  if (const auto* filter = from.object("from")) {
+    object_reader fields{*filter, from.at("from"), "'from'", faults_};
+    side.twin_types = list_or_none(fields.texts("twin_types"));
+    side.events = list_or_none(fields.texts("events"));
+    fields.finish();
+  }
+  if (auto code = from.compiled("where", {}); code)
+    if (check_references(*code, from.at("where"), 0, true))
+      side.where.emplace(*code, std::span<const std::string>{});
+  side.optional = from.boolean("optional").value_or(false);
+  if (const auto* aggregates = from.object("aggregate", object_reader::required))
+    read_aggregates(*aggregates, from.at("aggregate"),
+                    static_cast<std::uint32_t>(into.sides.size()), into);
+  from.finish();
+  into.sides.push_back(std::move(side));
 }
 
 void rule_reader::read_groups(object_reader& head, window_spec& into) {
@@ -295,7 +342,10 @@ void rule_reader::read_window(object_reader& head) {
   window_names_ = {"start", "end", "count", "correction"};
   // What came last in the window, for `select` and actions.
   made_.stage_names_ = {"last"};
-  read_aggregates(head, spec);
+  if (head.has("join"))
+    read_join(head, spec);
+  else if (const auto* aggregates = head.object("aggregate", object_reader::required))
+    read_aggregates(*aggregates, "/aggregate", 0, spec);
   read_groups(head, spec);
   scopes_ = {"last"};
   if (auto having = head.compiled("having", {})) {

@@ -35,7 +35,24 @@ result<double> take_rank(std::string_view& content) {
   return rank;
 }
 
+bool contains(const std::vector<std::string>& words, const value& word) {
+  return words.empty()
+         || (word.is_text()
+             && std::find(words.begin(), words.end(), word.as_text()) != words.end());
+}
+
 } // namespace
+
+bool window_side::has(const rule_event& event) const {
+  return contains(twin_types, event.twin_type) && contains(events, event.event)
+         && (!where || where->test(&event, {}));
+}
+
+bool window_spec::has(const rule_event& event) const {
+  return sides.empty() || std::any_of(sides.begin(), sides.end(), [&](const window_side& one) {
+           return one.has(event);
+         });
+}
 
 result<window_aggregate> parse_aggregate(std::string_view name, std::string_view text) {
   text = trimmed(text);

@@ -47,6 +47,21 @@ struct window_aggregate {
   std::optional<rule_expression> of{};
   /// Of `percentile`, 0 to 100.
   double rank = 0;
+  /// Of `window_spec::sides`.
+  std::uint32_t side = 0;
+};
+
+/// One of several streams that are joined by key and time. An event may be of several.
+struct window_side {
+  std::string name{};
+  /// Empty: all.
+  std::vector<std::string> twin_types{};
+  std::vector<std::string> events{};
+  std::optional<rule_expression> where{};
+  /// A window is told without it, too.
+  bool optional = false;
+
+  bool has(const rule_event& event) const;
 };
 
 /// Windows of events, each `[start, end)`.
@@ -64,11 +79,15 @@ struct window_spec {
   /// So long after its end an event may still correct a tumbling or hopping window.
   std::chrono::milliseconds allowed_lateness{0};
   std::vector<window_aggregate> aggregates{};
+  /// Of a join; else empty, and all events count.
+  std::vector<window_side> sides{};
   /// Besides the rule's key.
   std::vector<rule_expression> group_by{};
   /// Over the names of aggregates, of `group_by`, `count`, `start` and `end`.
   std::optional<rule_expression> having{};
 
+  /// Whether it is of any side.
+  bool has(const rule_event& event) const;
   bool is_by_time() const noexcept {
     return kind == window_kind::tumbling || kind == window_kind::hopping;
   }

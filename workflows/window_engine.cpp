@@ -80,10 +80,23 @@ void window_engine::put(window& into, const rule_event_ptr& event) const {
   ++into.count;
   if (into.last == nullptr || event->time_ms() >= into.last->time_ms())
     into.last = event;
+  into.counts.resize(of_.sides.size());
+  for (std::size_t i = 0; i < of_.sides.size(); ++i)
+    into.counts[i] += of_.sides[i].has(*event) ? 1 : 0;
   for (std::size_t i = 0; i < into.values.size(); ++i) {
     const auto& of = of_.aggregates[i].of;
+    if (!of_.sides.empty() && !of_.sides[of_.aggregates[i].side].has(*event))
+      continue;
     into.values[i].add(of ? of->evaluate(event.get(), {}) : value{}, event->time_ms());
   }
+}
+
+// Whether every side that must be there is.
+bool window_engine::is_joined(const window& what) const {
+  for (std::size_t i = 0; i < of_.sides.size(); ++i)
+    if (what.counts[i] == 0 && !of_.sides[i].optional)
+      return false;
+  return true;
 }
 
 void window_engine::take_by_time(key_state& key, const rule_event_ptr& event, match_output& into) {
@@ -180,6 +193,8 @@ void window_engine::take_sliding(key_state& key, const rule_event_ptr& event, ma
 void window_engine::take(const value& key, const rule_event_ptr& event, match_output& into) {
   advance(event->time_ms(), into);
   ++counters_.events;
+  if (!of_.has(*event))
+    return;
   auto state = find_or_make(key, *event);
   if (state == keys_.end())
     return;
@@ -204,6 +219,8 @@ void window_engine::tell(const key_state& key, window& what, std::int64_t at, ma
   for (std::size_t i = 0; i < what.values.size(); ++i)
     made.push_back({of_.aggregates[i].name, what.values[i].result()});
   what.was_told = of_.is_by_time();
+  if (!is_joined(what))
+    return;
   value content{std::move(made)};
   if (of_.having) {
     std::vector<const value*> bound;

@@ -41,6 +41,7 @@ private:
     std::int64_t end = 0;
     std::int64_t count = 0;
     std::vector<window_value> values{};
+    std::vector<std::int64_t> counts{}; // by side
     rule_event_ptr last{};
     bool was_told = false;
   };
@@ -69,6 +70,7 @@ private:
   void take_sliding(key_state& key, const rule_event_ptr& event, match_output& into);
   window& window_at(key_state& key, std::int64_t start, std::int64_t end);
   void put(window& into, const rule_event_ptr& event) const;
+  bool is_joined(const window& what) const;
   std::vector<value> contents_of(const rule_event& event) const;
   void leave(key_state& key);
   void close_due(std::int64_t now, match_output& into);

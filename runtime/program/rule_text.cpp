@@ -140,6 +140,9 @@ std::string window_text(const window_spec& what, bool is_utf8) {
   add("corrected for", what.allowed_lateness);
   for (const auto& one : what.group_by)
     text += "\n   by " + one.code().to_string();
+  for (const auto& one : what.sides)
+    text += "\n   joins " + one.name + (one.optional ? " (if there is any)" : "")
+            + (one.where ? ": " + one.where->code().to_string() : "");
   for (const auto& one : what.aggregates)
     text += "\n   " + one.name + (one.of ? " of " + one.of->code().to_string() : "");
   if (what.having)

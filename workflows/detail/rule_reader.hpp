@@ -33,7 +33,10 @@ private:
   void read_output(object_reader& from);
   void read_window(object_reader& head);
   void read_window_shape(object_reader& from, window_spec& into);
-  void read_aggregates(object_reader& head, window_spec& into);
+  void read_aggregates(const value& content, const std::string& pointer, std::uint32_t side,
+                       window_spec& into);
+  void read_join(object_reader& head, window_spec& into);
+  void read_side(const value& content, const std::string& pointer, window_spec& into);
   void read_groups(object_reader& head, window_spec& into);
   void check_window_names(const expression& code, const std::string& pointer);
   void learn_names(const value& steps, const std::string& pointer);

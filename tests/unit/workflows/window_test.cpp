@@ -118,8 +118,7 @@ TEST_CASE("a window's document is refused with all its faults", "[unit][workflow
            "/aggregate/a: 'a': no aggregate 'awg' (did you mean 'avg'?)\n"
            "/aggregate/p: 'p': 'percentile' takes a value and a number from 0 to 100, such as "
            "percentile(vibration, 95)\n"
-           "/having: 'aa' is nothing that the window has (a name of 'aggregate' or "
-           "'group_by', start, end or count)\n");
+           "/having: 'aa' is nothing that the window has (did you mean 'a'?)\n");
   CHECK(faults_of(R"({"rule":"w","window":{"kind":"session"},"aggregate":{}})").find("'gap'")
         != std::string::npos);
   CHECK(faults_of(R"({"rule":"w","window":{"kind":"count","size":0},"pattern":{},"aggregate":{}})")
@@ -257,6 +256,49 @@ TEST_CASE("random windows hold what their definition says", "[unit][workflows]")
         }
     }
   }
+}
+
+TEST_CASE("streams are joined by key and window", "[unit][workflows]") {
+  auto joined = [](const std::string& more = {}) {
+    return rule_of(
+        R"({"rule":"r","time":{},"window":{"kind":"tumbling","size":"10s"},"join":[)"
+        R"x({"name":"low","where":"x < 10","aggregate":{"low":"max(x)","n":"count(x)"}},)x"
+        R"x({"name":"high","where":"x >= 10","aggregate":{"high":"min(x)"})x"
+        + more + R"(}],"having":"n > 1"})");
+  };
+  const std::vector<reading> readings = {
+      {0, 1},      {1'000, 2},       {2'000, 50}, {3'000, 40},       // both
+      {10'000, 3}, {11'000, 4},                                      // one
+      {20'000, 5}, {21'000, 60},                                     // too few
+      {30'000, 7}, {31'000, 8, "k"}, {32'000, 9}, {33'000, 70, "k"}, // of two keys
+  };
+  auto found = run(joined(), readings);
+  REQUIRE(found.size() == 1);
+  CHECK(to_json(found[0].content)
+        == R"({"count":4,"end":10000,"high":40.0,"low":2.0,"n":2,"start":0})");
+  auto outer = run(joined(R"(,"optional":true)"), readings);
+  REQUIRE(outer.size() == 3);
+  CHECK(outer[1].content.find("high")->is_null());
+  CHECK(*outer[2].content.find("low") == value{9.0});
+}
+
+TEST_CASE("a join is refused with the place of what is wrong", "[unit][workflows]") {
+  auto text = [](const std::string& kind, const std::string& sides, const std::string& more = {}) {
+    return R"({"rule":"r","window":{"kind":")" + kind + R"(","size":10},"join":[)" + sides + "]"
+           + more + "}";
+  };
+  auto side = [](const std::string& name, const std::string& aggregate) {
+    return R"({"name":")" + name + R"(","aggregate":{")" + aggregate + R"x(":"count()"}})x";
+  };
+  CHECK(faults_of(text("tumbling", side("a", "n"))) == "/join: 1 streams are joined (2 to 8)\n");
+  CHECK(faults_of(text("tumbling", side("a", "n") + "," + side("a", "n")))
+        == "/join/1/name: there is a stream 'a' already\n"
+           "/join/1/aggregate/n: 'n': the window has this name already\n");
+  CHECK(faults_of(text("count", side("a", "n") + "," + side("b", "m")))
+        == "/window: such windows cannot be joined (tumbling, hopping or session)\n");
+  CHECK(faults_of(text("tumbling", side("a", "n") + "," + side("b", "m"),
+                       R"x(,"aggregate":{"k":"count()"})x"))
+        == "/aggregate: each stream of a 'join' has its own 'aggregate'\n");
 }
 
 } // namespace gemel
