@@ -62,7 +62,8 @@ std::string object_reader::at(std::string_view key) const {
 }
 
 const value* object_reader::find(std::string_view key) {
-  asked_.emplace_back(key);
+  if (std::find(asked_.begin(), asked_.end(), key) == asked_.end())
+    asked_.emplace_back(key);
   return members_ != nullptr ? members_->find(key) : nullptr;
 }
 

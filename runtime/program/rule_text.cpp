@@ -15,13 +15,21 @@ std::string when(std::int64_t at_ms) {
   return time_text(at_ms * 1'000);
 }
 
+// Where a group begins, or may end or go on: it lets others look.
+bool is_pure_choice(const automaton_state& state) {
+  return state.role == state_role::normal && !state.edges.empty()
+         && std::all_of(state.edges.begin(), state.edges.end(), [](const automaton_edge& edge) {
+              return edge.kind == edge_kind::proceed && edge.tests.empty();
+            });
+}
+
 // Names a state: its stage, with a number where a stage has several.
 std::string name_of(const rule& what, const automaton& states, std::uint32_t index) {
   const auto& state = states.states()[index];
   if (state.role == state_role::final)
     return "MATCH";
-  const auto& stages = what.pattern().stages;
-  auto name = stages[state.stage].name;
+  auto is_choice = is_pure_choice(state);
+  auto name = is_choice ? "choice" : what.pattern().stages[state.stage].name;
   if (state.role == state_role::stop)
     return "END (" + name + " happened)";
   std::size_t place = 1;
@@ -29,7 +37,10 @@ std::string name_of(const rule& what, const automaton& states, std::uint32_t ind
   // States are made from the last to the first.
   for (std::uint32_t i = 0; i < states.states().size(); ++i) {
     const auto& other = states.states()[i];
-    if (other.stage != state.stage || other.role != state.role)
+    auto is_other =
+        is_choice ? !is_pure_choice(other)
+                  : is_pure_choice(other) || other.stage != state.stage || other.role != state.role;
+    if (is_other)
       continue;
     ++count;
     place += i > index ? 1 : 0;
@@ -94,19 +105,19 @@ std::string state_text(const rule& what, const automaton& states, std::uint32_t 
   return text;
 }
 
+// One line for each event, in the order in which they were taken.
 std::string events_text(const rule& of, const found_match& match) {
+  std::vector<const event_chain::link*> links;
+  for (const auto* at = match.bound.last(); at != nullptr; at = at->before)
+    links.push_back(at);
   std::string text;
-  auto by_stage = of.bound_events(match.bound);
-  for (const auto& stage : by_stage.as_map()) {
-    for (const auto& event : stage.content.as_list()) {
-      const auto* twin = event.find("twin_id");
-      const auto* properties = event.find("properties");
-      auto line = stage.key + "  " + when(event.find("time")->as_integer()) + "  "
-                  + (twin != nullptr ? to_string(*twin) : "-") + " "
-                  + to_string(*event.find("event"))
-                  + (properties != nullptr ? " " + to_json(*properties) : "");
-      text += "  " + printable(line) + "\n";
-    }
+  for (auto at = links.rbegin(); at != links.rend(); ++at) {
+    const auto& event = *(*at)->event;
+    auto line = of.pattern().stages[(*at)->stage].name + "  " + when(event.time_ms()) + "  "
+                + (event.twin_id.is_null() ? "-" : to_string(event.twin_id)) + " "
+                + to_string(event.event)
+                + (event.properties.is_null() ? "" : " " + to_json(event.properties));
+    text += "  " + printable(line) + "\n";
   }
   return text;
 }

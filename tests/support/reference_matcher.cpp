@@ -283,100 +283,107 @@ std::vector<assignment> reference_matcher::matches() {
   return found_;
 }
 
-// Runs that do not branch: one after the other event is given to the first stage that may take it,
-// as long as any stage may still do so. Of patterns without groups and without absences at the end.
+// ---- runs that do not branch --------------------------------------------------------------------
+
+// The stages that may take the next event.
+std::vector<std::uint32_t> reference_matcher::candidates(const lone_run& run) const {
+  std::vector<std::uint32_t> made;
+  auto has_begun = !taken_.empty();
+  if (has_begun && run.count < at(run.stage).times_max.value_or(UINT32_MAX))
+    made.push_back(run.stage);
+  if (has_begun && run.count < at(run.stage).times_min)
+    return made;
+  for (auto i = has_begun ? run.stage + 1 : 0; i < line_.size(); ++i) {
+    if (at(i).absent)
+      continue;
+    made.push_back(i);
+    if (!at(i).optional)
+      break;
+  }
+  return made;
+}
+
+// Whether the event is one that must be absent while the run waits for `to`.
+bool reference_matcher::is_disturbed(const lone_run& run, std::uint32_t to,
+                                     std::size_t event) const {
+  if (taken_.empty())
+    return false;
+  if (to != run.stage)
+    return is_disturbed(run.stage, to, event, false);
+  for (auto i = run.stage + 1; i < line_.size() && at(i).absent; ++i)
+    if (at(i).link == contiguity::relaxed && is_wanted(i, event))
+      return true;
+  return false;
+}
+
+// Whether stage `to` takes the event; else the run notes whether it may still take a later one.
+bool reference_matcher::offer(lone_run& run, std::uint32_t to, std::size_t event) {
+  auto goes_on = !taken_.empty() && to == run.stage;
+  auto is_next = !taken_.empty() && event == taken_.back().second + 1;
+  auto stopped = false;
+  for (auto i = run.stage + 1; i < to && is_next; ++i)
+    stopped = stopped || (at(i).absent && at(i).link == contiguity::strict && is_wanted(i, event));
+  if (!stopped && is_wanted(to, event) && !is_end(to, event)) {
+    run.count = goes_on ? run.count + 1 : 1;
+    run.stage = to;
+    take(to, event);
+    if (is_complete(run.stage, run.count))
+      run.best = taken_;
+    return true;
+  }
+  auto how = goes_on ? at(to).inner : line_[to].link;
+  run.waits[to] = !stopped && how != contiguity::strict && !(goes_on && is_end(to, event))
+                  && (how == contiguity::any || !is_wanted(to, event));
+  return false;
+}
+
+// Looks at one event. @returns whether the run goes on.
+bool reference_matcher::look(lone_run& run, std::size_t event) {
+  auto is_spoilt_now = false;
+  auto any_waits = false;
+  for (auto to : candidates(run)) {
+    if (!run.waits[to])
+      continue;
+    is_spoilt_now = is_spoilt_now || is_disturbed(run, to, event);
+    if (offer(run, to, event)) {
+      run.waits.assign(line_.size(), true);
+      auto is_last = run.count >= at(run.stage).times_max.value_or(UINT32_MAX)
+                     && run.stage + 1 == line_.size();
+      return !is_last && !is_spoilt_now;
+    }
+    any_waits = any_waits || run.waits[to];
+  }
+  return !taken_.empty() && !is_spoilt_now && any_waits;
+}
+
+// One after the other event is given to the first stage that may take it, as long as any stage may
+// still do so. Of patterns without groups and without absences at the end.
 void reference_matcher::match_alone() {
   line_ = lines_of(of_.steps, false, contiguity::relaxed).front();
   std::size_t open_until = 0; // The first event that may begin a run.
-  auto is_done = false;
   for (std::size_t first = 0; first < events_.size(); ++first) {
-    if (is_done || (of_.restart != restart_mode::each && first < open_until))
+    if (of_.restart != restart_mode::each && first < open_until)
       continue;
     taken_.clear();
     bound_ = {};
-    assignment best;
-    std::uint32_t stage = 0;
-    std::uint32_t count = 0;
-    auto end = events_.size();
-    std::vector<bool> waits; // by place: whether it may still take the next event
-    auto begin_waiting = [&] { waits.assign(line_.size(), true); };
-    auto candidates = [&] {
-      std::vector<std::uint32_t> made;
-      if (!taken_.empty() && count < at(stage).times_max.value_or(UINT32_MAX))
-        made.push_back(stage);
-      if (!taken_.empty() && count < at(stage).times_min)
-        return made;
-      for (auto i = taken_.empty() ? 0 : stage + 1; i < line_.size(); ++i) {
-        if (at(i).absent)
-          continue;
-        made.push_back(i);
-        if (!at(i).optional)
-          break;
-      }
-      return made;
-    };
-    begin_waiting();
-    for (auto event = first; event < events_.size(); ++event) {
-      if (of_.within.count() > 0 && !taken_.empty()
-          && time(event) - time(first) >= of_.within.count()) {
-        end = event;
-        break;
-      }
-      auto is_next = !taken_.empty() && event == taken_.back().second + 1;
-      auto is_spoilt_now = false;
-      auto took = false;
-      auto any_waits = false;
-      for (auto to : candidates()) {
-        auto goes_on = !taken_.empty() && to == stage;
-        if (!waits[to] || took)
-          continue;
-        if (!taken_.empty() && !goes_on)
-          is_spoilt_now = is_spoilt_now || is_disturbed(stage, to, event, false);
-        else if (goes_on)
-          for (auto i = stage + 1; i < line_.size() && at(i).absent; ++i)
-            is_spoilt_now =
-                is_spoilt_now || (at(i).link == contiguity::relaxed && is_wanted(i, event));
-        auto stopped = false;
-        for (auto i = stage + 1; i < to && is_next; ++i)
-          stopped =
-              stopped || (at(i).absent && at(i).link == contiguity::strict && is_wanted(i, event));
-        auto late = time(event) - (taken_.empty() ? time(event) : last_time());
-        auto in_time = at(to).within_prev.count() == 0 || late < at(to).within_prev.count();
-        if (!stopped && in_time && is_wanted(to, event) && !is_end(to, event)) {
-          count = goes_on ? count + 1 : 1;
-          stage = to;
-          take(to, event);
-          took = true;
-          if (is_complete(stage, count))
-            best = taken_;
-          break;
-        }
-        auto how = goes_on ? at(to).inner : line_[to].link;
-        waits[to] = how != contiguity::strict && !(goes_on && is_end(to, event)) && !stopped
-                    && (how == contiguity::any || !is_wanted(to, event));
-        any_waits = any_waits || waits[to];
-      }
-      auto is_last = count >= at(stage).times_max.value_or(UINT32_MAX) && stage + 1 == line_.size();
-      if (took && is_last) {
-        end = event + 1;
-        break;
-      }
-      if ((took && is_spoilt_now) || (!took && (taken_.empty() || is_spoilt_now || !any_waits))) {
-        end = event + 1;
-        break;
-      }
-      if (took)
-        begin_waiting();
+    lone_run run;
+    run.waits.assign(line_.size(), true);
+    auto end = first;
+    auto goes_on = true;
+    while (goes_on && end < events_.size()) {
+      auto is_out = of_.within.count() > 0 && time(end) - time(first) >= of_.within.count();
+      goes_on = !is_out && look(run, end);
+      end += is_out ? 0 : 1;
     }
-    if (taken_.empty())
+    if (!taken_.empty())
+      open_until = end;
+    if (run.best.empty())
       continue;
-    open_until = end;
-    if (best.empty())
-      continue;
-    for (auto& one : best)
+    for (auto& one : run.best)
       one.first = line_[one.first].stage;
-    found_.push_back(best);
-    is_done = of_.restart == restart_mode::once;
+    found_.push_back(run.best);
+    if (of_.restart == restart_mode::once)
+      return;
   }
 }
 

@@ -37,7 +37,18 @@ private:
   std::vector<line> rounds_of(const pattern_node& node, contiguity link) const;
   std::vector<line> lines_of(const pattern_node& node, contiguity link) const;
   void match_line();
+  // A run that does not branch.
+  struct lone_run {
+    std::uint32_t stage = 0;
+    std::uint32_t count = 0;
+    assignment best{};
+    std::vector<bool> waits{}; // by place: whether it may still take an event
+  };
   void match_alone();
+  std::vector<std::uint32_t> candidates(const lone_run& run) const;
+  bool is_disturbed(const lone_run& run, std::uint32_t to, std::size_t event) const;
+  bool offer(lone_run& run, std::uint32_t to, std::size_t event);
+  bool look(lone_run& run, std::size_t event);
   const pattern_stage& at(std::size_t place) const { return of_.stages[line_[place].stage]; }
   void take(std::uint32_t to, std::size_t event);
 

@@ -68,8 +68,9 @@ TEST_CASE("the schema of rules and their reader take and refuse the same", "[uni
       steps(a, R"(,"output":{"emit":"snapshot","every":"10 events","per":"rule"})"),
       steps(a, R"(,"actions":[{"webhook":"https://a/b","at_most":{"count":1,"every":"1m"}},)"
                R"({"log":"x"},{"signal_workflow":{"event":"e"}}])"),
-      R"x({"rule":"r","window":{"kind":"tumbling","size":"1m"},"join":[{"name":"a","where":"x > 1",)x"
-      R"x("aggregate":{"n":"count()"}},{"name":"b","optional":true,"aggregate":{"m":"count()"}}]})x",
+      R"x({"rule":"r","window":{"kind":"tumbling","size":"1m"},"join":[)x"
+      R"x({"name":"a","where":"x > 1","aggregate":{"n":"count()"}},)x"
+      R"x({"name":"b","optional":true,"aggregate":{"m":"count()"}}]})x",
       R"x({"rule":"r","window":{"kind":"session","gap":1000},"aggregate":{"n":"count()"},)x"
       R"("group_by":["a","b"],"having":"n > 1"})",
   };
