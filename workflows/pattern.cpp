@@ -211,7 +211,6 @@ struct automaton::builder {
 
   // A loop that has begun already waits for what must be absent behind it.
   std::uint32_t loop(std::uint32_t stage, const place& at, std::uint32_t sink) {
-    const auto& what = of.stages[stage];
     auto state = add(stage);
     proceed(state, stage, sink);
     edge(state, edge_kind::take, state, take_tests(stage));

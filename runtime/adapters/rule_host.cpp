@@ -239,10 +239,10 @@ observed_event rule_host::observed(const event_view& from) {
   made->twin_type = text_or_null(record.type);
   made->parent_id = text_or_null(record.parent);
   made->event = value{event_name(from)};
-  value_map properties;
+  value_map changed;
   for (auto& change : record.changes)
-    properties.push_back({std::move(change.key), std::move(change.new_value)});
-  made->properties = value{std::move(properties)};
+    changed.push_back({std::move(change.key), std::move(change.new_value)});
+  made->properties = value{std::move(changed)};
   auto id = record.event_id();
   if (coordinator_.needs_stamps())
     made->stamp = causes_.stamp_of(record.shard, record.dot, id, plain_cause(record.cause));

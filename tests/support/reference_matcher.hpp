@@ -49,7 +49,7 @@ private:
   bool is_disturbed(const lone_run& run, std::uint32_t to, std::size_t event) const;
   bool offer(lone_run& run, std::uint32_t to, std::size_t event);
   bool look(lone_run& run, std::size_t event);
-  const pattern_stage& at(std::size_t place) const { return of_.stages[line_[place].stage]; }
+  const pattern_stage& at(std::size_t index) const { return of_.stages[line_[index].stage]; }
   void take(std::uint32_t to, std::size_t event);
 
   void extend(std::uint32_t stage, std::uint32_t count, bool is_last);
