@@ -148,9 +148,9 @@ private:
     }
     for (const auto& [twin, step] : wanted.steps)
       if (step == lifecycle_trigger::retire)
-        retry(cells_.retire({twin}, child_policy::orphan), [&](auto) { return twin; });
+        retry(cells_.retire({twin}, child_policy::orphan), [&id = twin](auto) { return id; });
       else
-        retry(cells_.lifecycle({twin}, step), [&](auto) { return twin; });
+        retry(cells_.lifecycle({twin}, step), [&id = twin](auto) { return id; });
     for (const auto& twin : wanted.removes)
       retry(cells_.remove({twin}, child_policy::orphan), [&](auto) { return twin; });
   }
