@@ -213,9 +213,19 @@ void rule_coordinator::tell_time(const live_rule& one, std::int64_t now_ms) {
     list.push_back({.what = rule_task::action::advance, .rule = one.number, .now_ms = now_ms});
 }
 
+void rule_coordinator::count_rate(live_rule& one, std::int64_t now_ms) {
+  auto passed = static_cast<std::uint64_t>(now_ms - one.counted_ms);
+  if (passed < 1'000)
+    return;
+  one.events_per_s = (one.events - one.events_before) * 1'000 / passed;
+  one.events_before = one.events;
+  one.counted_ms = now_ms;
+}
+
 void rule_coordinator::tick(std::int64_t now_ms) {
   now_ms_ = std::max(now_ms_, now_ms);
   for (auto& [name, one] : rules_) {
+    count_rate(one, now_ms_);
     auto is_due = one.document->needs_time() || now_ms_ - one.told_ms >= idle_check_ms;
     if (one.events == 0 || !is_due)
       continue;

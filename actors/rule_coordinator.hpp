@@ -43,6 +43,10 @@ public:
     std::string file{};
     event_order order;
     std::uint64_t events = 0;
+    /// In the last whole second, or longer where there was no tick.
+    std::uint64_t events_per_s = 0;
+    std::uint64_t events_before = 0; // when that second began
+    std::int64_t counted_ms = 0;
     std::uint64_t late = 0;
     /// Events not looked at, since too many rules had led to them.
     std::uint64_t loops = 0;
@@ -97,6 +101,7 @@ private:
   void look(live_rule& one, const observed_event& seen, rule_event_ptr& arrived,
             std::int64_t now_ms);
   void send(const live_rule& one, const rule_event_ptr& event, std::int64_t written_us);
+  static void count_rate(live_rule& one, std::int64_t now_ms);
   void tell_time(const live_rule& one, std::int64_t now_ms);
 
   options options_;

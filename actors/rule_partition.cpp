@@ -41,7 +41,7 @@ rule_numbers rule_partition::numbers(std::uint64_t rule) const {
   if (known == rules_.end())
     return {};
   const auto& state = *known->second;
-  return {state.counters(), state.keys(), state.open(), state.left_out()};
+  return {state.counters(), state.keys(), state.open(), state.bytes(), state.left_out()};
 }
 
 } // namespace gemel

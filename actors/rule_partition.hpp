@@ -39,6 +39,8 @@ struct rule_numbers {
   match_counters counts{};
   std::size_t keys = 0;
   std::size_t open = 0;
+  /// Of memory, about.
+  std::size_t bytes = 0;
   /// Matches that `output` left out.
   std::uint64_t left_out = 0;
 };

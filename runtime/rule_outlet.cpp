@@ -169,11 +169,28 @@ void rule_outlet::posted(const rule_effect& effect, std::uint32_t attempts,
     }
   }
   give_up(effect, outcome.how.error());
+  bury(effect, outcome.how.error(), attempts);
+}
+
+void rule_outlet::bury(const rule_effect& effect, const error& why, std::uint32_t attempts) {
   if (!world_.bury)
     return;
-  auto line = dead_letter(effect, outcome.how.error(), attempts, now_ms());
-  if (auto kept = world_.bury(line); !kept)
+  if (auto kept = world_.bury(dead_letter(effect, why, attempts, now_ms())); !kept)
     world_.log("rule " + effect.rule + ": a dead letter is lost: " + to_string(kept.error()));
+}
+
+void rule_outlet::stop() {
+  std::vector<again> left;
+  {
+    std::lock_guard guard{mutex_};
+    left = std::exchange(waiting_, {});
+  }
+  const error why{errc::stopping, "the node is stopping"};
+  for (const auto& one : left) {
+    give_up(one.effect, why);
+    if (one.effect.kind == action_kind::webhook)
+      bury(one.effect, why, one.attempts - 1);
+  }
 }
 
 void rule_outlet::tick(std::int64_t now) {

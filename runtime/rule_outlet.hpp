@@ -68,6 +68,9 @@ public:
   /// Sends again what is due.
   void tick(std::int64_t now_ms);
 
+  /// What waits is given up; webhooks are written down as dead letters.
+  void stop();
+
   rule_outcomes outcomes(const std::string& rule) const;
   rule_outcomes totals() const;
   std::size_t waiting() const;
@@ -100,6 +103,7 @@ private:
   void ended(const rule_effect& effect, std::uint32_t attempts, const result<void>& how);
   void posted(const rule_effect& effect, std::uint32_t attempts, const post_outcome& outcome);
   void again_later(const rule_effect& effect, std::uint32_t attempts, std::int64_t pause_ms);
+  void bury(const rule_effect& effect, const error& why, std::uint32_t attempts);
   void give_up(const rule_effect& effect, const error& why);
   bool may_act(const wanted_action& wanted, std::size_t ordinal, const std::string& rule);
   void note_latency(const rule_finding& found);

@@ -14,6 +14,17 @@ pattern_matcher::pattern_matcher(const pattern& of, match_limits limits)
     : pattern_{of}, stepper_{of}, limits_{limits} {
 }
 
+std::size_t pattern_matcher::bytes() const noexcept {
+  constexpr std::size_t node = 48; // of a tree or table, with what the allocator adds
+  constexpr auto each_key = sizeof(key_state) + 2 * node;
+  constexpr auto each_bucket = sizeof(bucket_map::value_type) + 2 * node;
+  std::size_t buckets = 0;
+  for (const auto& key : keys_)
+    buckets += key.buckets.size();
+  return keys_.size() * each_key + buckets * each_bucket
+         + runs_open_ * (sizeof(pattern_run) + sizeof(event_chain::link));
+}
+
 // ---- where runs lie -----------------------------------------------------------------------------
 
 void pattern_matcher::count_start(key_state& key, const pattern_run& run, int change) const {

@@ -86,6 +86,8 @@ public:
   const match_counters& counters() const noexcept { return counters_; }
   std::size_t keys() const noexcept { return keys_.size(); }
   std::size_t runs_open() const noexcept { return runs_open_; }
+  /// Of keys and open runs, about; without the events, which rules share.
+  std::size_t bytes() const noexcept;
 
 private:
   struct held_match {

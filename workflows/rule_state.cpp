@@ -55,6 +55,10 @@ std::size_t rule_state::keys() const noexcept {
   return windows_ ? windows_->keys() : matcher_->keys();
 }
 
+std::size_t rule_state::bytes() const noexcept {
+  return windows_ ? windows_->bytes() : matcher_->bytes();
+}
+
 std::size_t rule_state::open() const noexcept {
   return windows_ ? windows_->windows_open() : matcher_->runs_open();
 }

@@ -30,6 +30,8 @@ public:
   std::size_t keys() const noexcept;
   /// Matches that `output` left out.
   std::uint64_t left_out() const noexcept { return gate_->left_out(); }
+  /// Of memory, about.
+  std::size_t bytes() const noexcept;
   /// Open runs or windows.
   std::size_t open() const noexcept;
 

@@ -14,6 +14,17 @@ std::int64_t floor_to(std::int64_t time, std::int64_t step, std::int64_t origin)
 
 } // namespace
 
+std::size_t window_engine::bytes() const noexcept {
+  constexpr std::size_t node = 48; // of a tree or table, with what the allocator adds
+  auto values = of_.aggregates.size();
+  std::size_t sum = 0;
+  for (const auto& key : keys_)
+    sum += sizeof(key_state) + 2 * node
+           + key.windows.size() * (sizeof(window) + 2 * node + values * sizeof(window_value))
+           + key.entries.size() * (sizeof(entry) + values * (sizeof(value) + node));
+  return sum;
+}
+
 window_engine::key_list::iterator window_engine::find_or_make(const value& key,
                                                               const rule_event& event) {
   value_list groups;

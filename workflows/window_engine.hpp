@@ -34,6 +34,8 @@ public:
   const match_counters& counters() const noexcept { return counters_; }
   std::size_t keys() const noexcept { return keys_.size(); }
   std::size_t windows_open() const noexcept { return due_.size() + sliding_; }
+  /// Of keys, windows and the readings of sliding ones, about.
+  std::size_t bytes() const noexcept;
 
 private:
   struct window {

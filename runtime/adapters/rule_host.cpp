@@ -111,6 +111,7 @@ void rule_host::stop() {
     (*task)();
   workers_.stop();
   webhooks_.stop();
+  outlet_->stop();
 }
 
 void rule_host::run() {
@@ -360,12 +361,14 @@ value rule_host::numbers_of(const rule_coordinator::live_rule& one, bool with_do
   value_map made{{"rule", value{one.document->name()}},
                  {"version", number(one.document->version())},
                  {"events", number(one.events)},
+                 {"events_per_s", number(one.events_per_s)},
                  {"late", number(one.late + numbers.counts.late)},
                  {"loops", number(one.loops)},
                  {"matches", number(numbers.counts.matches)},
                  {"matches_left_out", number(numbers.left_out)},
                  {"timeouts", number(numbers.counts.timeouts)},
                  {"runs_open", number(numbers.open)},
+                 {"bytes", number(numbers.bytes)},
                  {"runs_dropped", number(numbers.counts.runs_dropped)},
                  {"keys", number(numbers.keys)},
                  {"keys_dropped", number(numbers.counts.keys_dropped)},

@@ -63,6 +63,7 @@ rule_numbers rule_workers::numbers(std::uint64_t rule) const {
     auto numbers = one->state.numbers(rule);
     sum.keys += numbers.keys;
     sum.open += numbers.open;
+    sum.bytes += numbers.bytes;
     sum.left_out += numbers.left_out;
     sum.counts += numbers.counts;
   }

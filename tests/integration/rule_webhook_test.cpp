@@ -103,6 +103,21 @@ TEST_CASE("a webhook that the server refuses is a dead letter", "[integration][r
   CHECK(*letter->root().find("event")->find("data")->find("peak") == value{91});
 }
 
+TEST_CASE("a webhook that waits when the node stops is a dead letter", "[integration][rules]") {
+  test::temporary_folder folder;
+  auto letters = folder.path() + "/letters.jsonl";
+  http_server server{[](const http_call&) { return http_answer{503, "Retry-After: 3000\r\n"}; }};
+  auto on = hot_node(hot_rule(server.url()), letters);
+  REQUIRE(on->update("press-7", {{"temperature", value{91}}}));
+  CHECK(comes_true([&] { return number_of(*on, "actions_retried") == value{1}; }));
+  CHECK(text_of(letters).empty());
+  on->stop();
+  auto letter = json_document::parse(text_of(letters), "letters");
+  REQUIRE(letter);
+  CHECK(*letter->root().find("attempts") == value{1});
+  CHECK(letter->root().find("error")->as_text().find("stopping") != std::string::npos);
+}
+
 TEST_CASE("an action is done at most so often", "[integration][rules]") {
   http_server server{[](const http_call&) { return http_answer{204}; }};
   auto on = hot_node(hot_rule(server.url(), R"(,"at_most":{"count":2,"every":"1h"})"));
