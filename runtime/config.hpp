@@ -82,6 +82,9 @@ struct lane_section {
   friend bool operator==(const lane_section&, const lane_section&) = default;
 };
 
+/// How exported values are written.
+enum class export_format : std::uint8_t { influx };
+
 struct store_section {
   /// Folder of the store; empty: nothing is stored.
   std::string path{};
@@ -102,6 +105,22 @@ struct history_section {
   std::uint64_t bytes_max = 0;
 
   friend bool operator==(const history_section&, const history_section&) = default;
+};
+
+struct export_section {
+  /// Where values of properties with a history are sent; empty: nowhere.
+  std::string url{};
+  /// How they are written: `influx`.
+  export_format format = export_format::influx;
+  /// A header that goes along, such as `Authorization: Token abc`; empty: none.
+  std::string header{};
+  /// A batch waits so long for more.
+  std::int64_t interval_us = 1'000'000;
+  std::uint64_t batch_bytes = std::uint64_t{256} << 10;
+  /// Bytes of log that may wait; beyond it the oldest values are given up.
+  std::uint64_t queue_bytes_max = std::uint64_t{256} << 20;
+
+  friend bool operator==(const export_section&, const export_section&) = default;
 };
 
 struct rules_section {
@@ -174,6 +193,7 @@ struct node_config {
   std::map<std::string, type_section, std::less<>> types;
   store_section store;
   history_section history;
+  export_section export_to;
   lane_section lane;
   rules_section rules;
   workflows_section workflows;

@@ -4,6 +4,7 @@
 #include "actors/twin_actor.hpp"
 #include "runtime/adapters/cell_alarms.hpp"
 #include "runtime/adapters/cell_workers.hpp"
+#include "runtime/adapters/export_host.hpp"
 #include "runtime/adapters/history_host.hpp"
 #include "runtime/adapters/machine.hpp"
 #include "runtime/adapters/rule_host.hpp"
@@ -76,6 +77,7 @@ struct node::parts {
   result<void> recover(const std::vector<cell*>& cells);
   void make_rules(twin_api& of);
   result<void> start_history(twin_api& of);
+  result<void> start_export(twin_api& of);
   result<void> start_workflows();
   result<void> listen();
   void stop();
@@ -130,6 +132,7 @@ struct node::parts {
   std::unique_ptr<rule_host> rules;
   // Null: no property asks for it, or nothing is stored.
   std::unique_ptr<history_host> history;
+  std::unique_ptr<export_host> exported;
   std::unique_ptr<workflow_host> workflows;
   std::unique_ptr<door_context> doors;
   caf::actor door;
@@ -293,6 +296,21 @@ result<void> node::parts::start_history(twin_api& of) {
   return history->start();
 }
 
+result<void> node::parts::start_export(twin_api& of) {
+  const auto& wanted = options.config.export_to;
+  if (!wanted.url.empty() && store == nullptr)
+    return fail(errc::bad_value,
+                "'export.url' is set, but nothing is stored: set store.path, or give --data");
+  if (store == nullptr)
+    return {};
+  if (wanted.url.empty()) // What an earlier start held back of the log.
+    return store->port().retain(export_host::holder, std::nullopt);
+  exported = std::make_unique<export_host>(
+      export_host::options{wanted, seed, [](const std::string& text) { spdlog::warn("{}", text); }},
+      store->port(), models, of, clock);
+  return exported->start();
+}
+
 result<void> node::parts::start_workflows() {
   workflow_host::options wanted;
   wanted.workflows = options.config.workflows;
@@ -346,6 +364,8 @@ void node::parts::add_stats(stats_record& stats) {
     rules->add_stats(stats);
   if (history != nullptr)
     history->add_stats(stats);
+  if (exported != nullptr)
+    exported->add_stats(stats);
   if (workflows != nullptr)
     workflows->add_stats(stats);
   add("gemel_keys", static_cast<double>(symbols.keys.size()), "Different property keys");
@@ -357,7 +377,9 @@ void node::parts::add_stats(stats_record& stats) {
 }
 
 void node::parts::stop() {
-  if (history != nullptr) // While it still gets answers about twins.
+  if (exported != nullptr) // While it still gets answers about twins.
+    exported->stop();
+  if (history != nullptr)
     history->stop();
   if (stopping.exchange(true))
     return;
@@ -419,6 +441,8 @@ result<std::unique_ptr<node>> node::start(node_options options) {
   if (auto ready = started->parts_->rules->start(); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
   if (auto ready = started->parts_->start_history(*started); !ready)
+    return tl::unexpected<error>(std::move(ready.error()));
+  if (auto ready = started->parts_->start_export(*started); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
   if (started->parts_->options.listen)
     if (auto heard = started->parts_->listen(); !heard)

@@ -3,6 +3,7 @@
 #include "messages/duration.hpp"
 #include "messages/names.hpp"
 #include "messages/text.hpp"
+#include "runtime/adapters/http_client.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,7 @@ namespace {
 constexpr std::string_view strategy_names[] = {"one_for_one", "one_for_all", "rest_for_one"};
 constexpr std::string_view restart_names[] = {"permanent", "transient", "temporary"};
 constexpr std::string_view type_durability_names[] = {"node", "memory", "process", "disk"};
+constexpr std::string_view export_format_names[] = {"influx"};
 constexpr std::string_view level_names[] = {"trace", "debug", "info", "warn", "error", "off"};
 
 bool is_digit(char c) noexcept {
@@ -87,6 +89,19 @@ result<void> check_folder_or_none(std::string_view text) {
   if (text.find('\0') != std::string_view::npos)
     return fail(errc::bad_value, "holds a zero byte");
   return {};
+}
+
+result<void> check_url_or_none(std::string_view text) {
+  return text.empty() ? result<void>{} : check_http_url(std::string{text});
+}
+
+result<void> check_header_or_none(std::string_view text) {
+  auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' '; };
+  if (text.empty()
+      || (text.find(": ") != std::string_view::npos && text.find(": ") > 0
+          && std::none_of(text.begin(), text.end(), is_control)))
+    return {};
+  return fail(errc::bad_value, "it is no header such as 'Authorization: Token abc'");
 }
 
 result<void> check_unit(std::string_view text) {
@@ -386,6 +401,42 @@ constexpr option table[] = {
      .max = std::uint64_t{1} << 50,
      .help = "Bytes of history on the disk above which its oldest day is forgotten. 0: no bound.",
      .slot = [](option_target c) -> option_slot { return &c.node.history.bytes_max; }},
+
+    {.key = "export.url",
+     .unit = R"(such as "http://127.0.0.1:8428/write")",
+     .help = "Where the values of properties with history = true are posted. Needs store.path. "
+             "Empty: nowhere.",
+     .slot = [](option_target c) -> option_slot { return &c.node.export_to.url; },
+     .check = check_url_or_none},
+    {.key = "export.format",
+     .help = "How they are written: influx is InfluxDB's line protocol, which VictoriaMetrics and "
+             "others read.",
+     .slot = [](option_target c) -> option_slot { return &c.node.export_to.format; },
+     .choices = export_format_names},
+    {.key = "export.header",
+     .unit = R"(such as "Authorization: Token abc")",
+     .help = "A header that goes along. Empty: none.",
+     .slot = [](option_target c) -> option_slot { return &c.node.export_to.header; },
+     .check = check_header_or_none},
+    {.key = "export.interval",
+     .max = 3'600'000,
+     .help = "How long a batch waits for more values.",
+     .slot = [](option_target c) -> option_slot {
+       return microseconds_slot{&c.node.export_to.interval_us};
+     }},
+    {.key = "export.batch_bytes",
+     .unit = "bytes",
+     .min = 4'096,
+     .max = std::uint64_t{16} << 20,
+     .help = "A batch of so many bytes is sent at once.",
+     .slot = [](option_target c) -> option_slot { return &c.node.export_to.batch_bytes; }},
+    {.key = "export.queue_bytes_max",
+     .unit = "bytes",
+     .min = 65'536,
+     .max = std::uint64_t{1} << 40,
+     .help = "Bytes of log that wait for the server at most; beyond it the oldest values are given "
+             "up and counted.",
+     .slot = [](option_target c) -> option_slot { return &c.node.export_to.queue_bytes_max; }},
 
     {.key = "lane.flush_events",
      .unit = "events",
@@ -761,6 +812,8 @@ std::string_view section_help(std::string_view section) noexcept {
     return "What outlives the node: twins, in a log and snapshots.";
   if (section == "history")
     return "How long the values of properties with `history = true` are kept.";
+  if (section == "export")
+    return "Sends the values of properties with `history = true` to a time-series database.";
   if (section == "lane")
     return "How events are collected on their way from twins to subscribers.";
   if (section == "rules")

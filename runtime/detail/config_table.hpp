@@ -23,7 +23,8 @@ struct microseconds_slot {
 using option_slot =
     std::variant<std::string*, std::vector<std::string>*, std::optional<double>*, std::uint64_t*,
                  std::uint32_t*, std::uint16_t*, bool*, microseconds_slot, restart_strategy*,
-                 restart_kind*, property_kind*, log_level*, durability*, type_durability*>;
+                 restart_kind*, property_kind*, log_level*, durability*, type_durability*,
+                 export_format*>;
 
 /// Where the options of all sections lie: of the node, of a supervision policy (the node's or a
 /// type's), of one type and of one of its properties.

@@ -1,6 +1,6 @@
 #include "actors/history_writer.hpp"
-#include "actors/log_record.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/history_records.hpp"
 #include "tests/support/kept_history.hpp"
 #include "tests/support/seed.hpp"
 
@@ -8,61 +8,12 @@
 
 using namespace gemel;
 using test::kept_history;
+using record_maker = test::history_records;
 
 namespace {
 
 constexpr std::int64_t second = 1'000'000;
 constexpr std::int64_t day = history_partition_us;
-
-model_table machines() {
-  type_model machine;
-  machine.name = "machine";
-  property_model kept;
-  kept.key = "temperature";
-  kept.history = true;
-  machine.properties.push_back(kept);
-  kept.key = "mode";
-  machine.properties.push_back(kept);
-  kept.key = "serial";
-  kept.history = false;
-  machine.properties.push_back(kept);
-  auto made = model_table::make({machine});
-  REQUIRE(made);
-  return *made;
-}
-
-// Records of updates of machines, as cells make them.
-class record_maker {
-public:
-  std::string update(const std::string& id, const std::string& key, std::optional<value> content,
-                     std::int64_t time_us) {
-    logged_change change{key_id{*names_.keys.intern(key)},
-                         content ? &*content : nullptr,
-                         {make_hybrid_time(time_us / 1'000, 0), make_dot(0, ++counter_)}};
-    logged_event event;
-    event.row = row_of(id);
-    event.id = id;
-    event.version = counter_;
-    event.time = change.at.time;
-    event.write = change.at.write;
-    event.source_time_us = time_us;
-    event.changes = {&change, 1};
-    builder_.add(event);
-    return builder_.take();
-  }
-
-private:
-  std::uint32_t row_of(const std::string& id) {
-    return rows_.try_emplace(id, static_cast<std::uint32_t>(rows_.size())).first->second;
-  }
-
-  symbols names_;
-  symbol_cache keys_{names_.keys};
-  symbol_cache types_{names_.types};
-  log_record_builder builder_{keys_, types_};
-  std::uint64_t counter_ = 0;
-  std::map<std::string, std::uint32_t> rows_;
-};
 
 std::optional<std::string> type_of(std::string_view id) {
   return id.starts_with("m") ? std::optional<std::string>{"machine"} : std::nullopt;
@@ -91,7 +42,7 @@ std::vector<series_point> range(const history_writer& in, const std::string& id,
 } // namespace
 
 TEST_CASE("history keeps what its types ask for, and answers ranges", "[unit][actors]") {
-  auto models = machines();
+  auto models = test::machines_with_history();
   kept_history disk;
   record_maker log;
   history_writer aut{models, disk, type_of, {}};
@@ -125,7 +76,7 @@ TEST_CASE("history keeps what its types ask for, and answers ranges", "[unit][ac
 }
 
 TEST_CASE("history tells a twin's state as of a time, and that a property went", "[unit][actors]") {
-  auto models = machines();
+  auto models = test::machines_with_history();
   kept_history disk;
   record_maker log;
   history_writer aut{models, disk, type_of, {}};
@@ -148,7 +99,7 @@ TEST_CASE("history tells a twin's state as of a time, and that a property went",
 }
 
 TEST_CASE("history forgets whole days by age and size, and counts what is late", "[unit][actors]") {
-  auto models = machines();
+  auto models = test::machines_with_history();
   kept_history disk;
   record_maker log;
   history_writer::options wanted;
@@ -179,7 +130,7 @@ TEST_CASE("history comes back from its cursor with every value once", "[unit][ac
   auto seed = test::seed();
   INFO("GEMEL_SEED=" << seed);
   std::mt19937_64 random{seed};
-  auto models = machines();
+  auto models = test::machines_with_history();
   kept_history disk;
   record_maker log;
   std::vector<std::string> records;
@@ -248,7 +199,7 @@ TEST_CASE("history comes back from its cursor with every value once", "[unit][ac
 }
 
 TEST_CASE("history tells a twin's state as of a version", "[unit][actors]") {
-  auto models = machines();
+  auto models = test::machines_with_history();
   kept_history disk;
   record_maker log;
   history_writer aut{models, disk, type_of, {}};
@@ -313,7 +264,7 @@ TEST_CASE("history keeps some properties for a shorter or longer time than other
 
 TEST_CASE("history remembers types over a start, and counts values of unknown ones",
           "[unit][actors]") {
-  auto models = machines();
+  auto models = test::machines_with_history();
   kept_history disk;
   record_maker log;
   std::size_t asked = 0;
@@ -338,7 +289,7 @@ TEST_CASE("history remembers types over a start, and counts values of unknown on
 }
 
 TEST_CASE("aggregates come page after page and carry on what held", "[unit][actors]") {
-  auto models = machines();
+  auto models = test::machines_with_history();
   kept_history disk;
   record_maker log;
   history_writer aut{models, disk, type_of, {}};
