@@ -26,6 +26,8 @@ int main(int argc, char** argv) {
           {"rules",
            {"event rules: events of a pattern, many rules, open runs, actions", run_rules}},
           {"notify", {"updates with a subscriber on every twin", run_notify}},
+          {"history",
+           {"values taken in, questions over 10,000 of them, and all of series", run_history}},
           {"series", {"bytes and time per point of history, on real series", run_series}},
           {"durable", {"updates by what their answers promise, with a store", run_durable}},
           {"restart", {"seconds until all twins are back after kill -9", run_restart}},

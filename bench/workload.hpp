@@ -88,6 +88,7 @@ int run_update_one(const options& asked);
 int run_update_latency(const options& asked);
 int run_notify(const options& asked);
 int run_series(const options& asked);
+int run_history(const options& asked);
 int run_store(const options& asked);
 int run_durable(const options& asked);
 int run_restart(const options& asked);
