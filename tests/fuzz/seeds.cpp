@@ -105,7 +105,7 @@ void write_series(seed_folder to) {
                                       : value{i % 4 == 0 ? "running" : "a longer text, stopped"};
       auto time = 1'700'000'000'000'000 + i * 1'000'000;
       points.push_back({time, kind < 6 ? hybrid_time{} : make_hybrid_time(time / 1'000 + i, 1),
-                        std::move(content)});
+                        std::move(content), kind % 2 == 0 ? 0 : static_cast<std::uint64_t>(i + 7)});
     }
     to.add(pack_series(points));
   }
