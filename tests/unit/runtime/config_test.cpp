@@ -193,8 +193,8 @@ TEST_CASE("a section that is not known is refused with the nearest valid one", "
         == "node.toml:3:2: unknown section [listne] (did you mean [listen]?)\n");
   CHECK(faults_of("[[zzzzzzz]]\n")
         == "node.toml:1:3: unknown key 'zzzzzzz' outside of any section (the sections are node, "
-           "listen, limits, supervision, types, store, history, lane, rules, workflows, compute, "
-           "log)\n");
+           "listen, limits, supervision, types, store, history, export, lane, rules, workflows, "
+           "compute, log)\n");
   CHECK(code_of("[listne]\n") == errc::unknown_key);
 }
 
