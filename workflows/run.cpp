@@ -516,9 +516,11 @@ std::optional<std::int64_t> workflow_run::next_due() const {
   auto sooner = [&](std::int64_t at) { due = due ? std::min(*due, at) : at; };
   if (document_->timeout().count() > 0 && !is_terminal(state_) && state_ != run_state::pending)
     sooner(started_ms_ + document_->timeout().count());
+  // No attempt begins then, so a retry whose time has come would be due without end.
+  bool held =
+      state_ == run_state::paused || (!compensating_ && running_ >= document_->max_parallel());
   for (std::uint32_t i = 0; i < steps_.size(); ++i) {
-    // A paused run begins no attempt.
-    if (state_ == run_state::paused && steps_[i].state == step_state::retry_wait)
+    if (held && steps_[i].state == step_state::retry_wait)
       continue;
     if (auto at = due_of(i))
       sooner(*at);

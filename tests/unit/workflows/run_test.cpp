@@ -159,6 +159,18 @@ TEST_CASE("a failed step is tried again as its first matching rule says", "[unit
   CHECK(s.run.state() == run_state::failed);
 }
 
+TEST_CASE("a retry that waits for a free place is not due meanwhile", "[unit][workflows]") {
+  stage s{step("a", R"(, "retry": {"max_attempts": 2, "interval": "100ms"})") + "," + step("b"),
+          R"(, "max_parallel": 1)"};
+  s.fail("a", "busy");
+  CHECK(s.begun() == names{"b#1"});
+  s.pass(200);
+  CHECK(s.begun() == names{"b#1"});
+  CHECK(!s.run.next_due());
+  s.finish("b");
+  CHECK(s.begun() == names{"a#2"});
+}
+
 TEST_CASE("jitter stays within its share and depends on the seed alone", "[unit][workflows]") {
   auto delays = [](std::uint64_t seed) {
     workflow_run run{"r",
