@@ -27,6 +27,7 @@ install(DIRECTORY "${GEMEL_GENERATED_DIR}/"
 
 # For editors, which complete and check documents by them.
 install(FILES "${PROJECT_SOURCE_DIR}/workflows/rule.schema.json"
+              "${PROJECT_SOURCE_DIR}/workflows/workflow.schema.json"
         DESTINATION ${CMAKE_INSTALL_DATADIR}/gemel/schemas)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/gemel)
