@@ -322,6 +322,18 @@ TEST_CASE("schedules start workflows at their times", "[unit][actors]") {
   CHECK(s.aut->counts().triggered >= 6);
 }
 
+TEST_CASE("a retry that waits for a free place holds nothing up", "[unit][actors]") {
+  stage s;
+  s.start(R"({"max_parallel": 1, "on_error": "continue", "steps": [
+    {"id": "a", "type": "update", "twin_ids": ["gone"], "twin_failures": "fail", "set": {"x": 1},
+     "retry": {"max_attempts": 2, "interval": "100ms"}},
+    {"id": "b", "type": "wait", "duration": "600ms"}]})",
+          "r1");
+  s.pass(2'000);
+  CHECK(s.state("r1") == run_state::completed_with_errors);
+  CHECK(s.aut->find("r1")->run->step(0).attempt == 2);
+}
+
 TEST_CASE("runs that have ended are forgotten, the oldest first", "[unit][actors]") {
   stage s;
   s.bounds.ended_max = 3;
