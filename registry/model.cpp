@@ -55,6 +55,8 @@ void inherit(type_model& model, const type_model& base) {
     model.history_keep_us = base.history_keep_us;
   if (model.durable == type_durability::node)
     model.durable = base.durable;
+  if (model.conflict.empty())
+    model.conflict = base.conflict;
   model.closed = model.closed || base.closed;
 }
 

@@ -56,6 +56,9 @@ struct property_model {
   bool unique = false;
   /// Every value that is accepted is kept with its time.
   bool history = false;
+  /// How concurrent writes of several nodes become one value, see `policy_from_string`; empty: as
+  /// the type says.
+  std::string conflict{};
   /// For how long, microseconds; 0: as its type says.
   std::int64_t history_keep_us = 0;
 
@@ -83,6 +86,8 @@ struct type_model {
   std::int64_t history_keep_us = 0;
   /// What must be true before a write to its twins is answered, if the request asks for nothing.
   type_durability durable = type_durability::node;
+  /// Of its properties that say nothing themselves; empty: as the node says.
+  std::string conflict{};
   /// Properties of the twins below that parents of this type keep roll-ups of.
   std::vector<std::string> rollups{};
 

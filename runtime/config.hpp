@@ -123,6 +123,15 @@ struct export_section {
   friend bool operator==(const export_section&, const export_section&) = default;
 };
 
+struct sync_section {
+  /// Types of the twins that peers are given and that are taken from them; empty: all.
+  std::vector<std::string> types{};
+  /// Of properties whose type says nothing, see `policy_from_string`.
+  std::string conflict = "last_write_wins";
+
+  friend bool operator==(const sync_section&, const sync_section&) = default;
+};
+
 struct rules_section {
   /// Folder of event rules (`*.json`), read at the start and when they change; empty: none.
   std::string folder{};
@@ -194,6 +203,7 @@ struct node_config {
   store_section store;
   history_section history;
   export_section export_to;
+  sync_section sync;
   lane_section lane;
   rules_section rules;
   workflows_section workflows;

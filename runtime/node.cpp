@@ -7,6 +7,7 @@
 #include "runtime/adapters/export_host.hpp"
 #include "runtime/adapters/history_host.hpp"
 #include "runtime/adapters/machine.hpp"
+#include "runtime/adapters/replica_host.hpp"
 #include "runtime/adapters/rule_host.hpp"
 #include "runtime/adapters/system_clock.hpp"
 #include "runtime/adapters/work_threads.hpp"
@@ -78,6 +79,7 @@ struct node::parts {
   void make_rules(twin_api& of);
   result<void> start_history(twin_api& of);
   result<void> start_export(twin_api& of);
+  result<void> start_replicas(twin_api& of);
   result<void> start_workflows();
   result<void> listen();
   void stop();
@@ -133,6 +135,10 @@ struct node::parts {
   // Null: no property asks for it, or nothing is stored.
   std::unique_ptr<history_host> history;
   std::unique_ptr<export_host> exported;
+  // Null: there are no peers.
+  std::unique_ptr<replica_host> replicas;
+  // The same, for the log's thread.
+  std::atomic<replica_host*> log_reader{nullptr};
   std::unique_ptr<workflow_host> workflows;
   std::unique_ptr<door_context> doors;
   caf::actor door;
@@ -218,6 +224,10 @@ result<void> node::parts::start_cells() {
     if (!opened)
       return tl::unexpected<error>(std::move(opened.error()));
     store = std::move(*opened);
+    store->port().on_record([this](log_position, log_stream, std::string_view) {
+      if (auto* reader = log_reader.load())
+        reader->wake();
+    });
     world.stored = &store->link();
   }
   cell_runner::options limits{
@@ -311,6 +321,32 @@ result<void> node::parts::start_export(twin_api& of) {
   return exported->start();
 }
 
+result<void> node::parts::start_replicas(twin_api& of) {
+  auto& peers = options.peers;
+  if (peers.way != nullptr && store == nullptr)
+    return fail(errc::bad_value, "a node with peers needs a store: set store.path, or give --data");
+  if (store == nullptr)
+    return {};
+  if (peers.way == nullptr) // What an earlier start kept.
+    return replica_host::forget(store->port());
+  replica_host::options wanted;
+  wanted.section = options.config.sync;
+  wanted.peers = peers.names;
+  wanted.cluster = peers.cluster;
+  wanted.node = options.config.node.id;
+  wanted.level = options.config.store.level;
+  wanted.log = [](const std::string& text) { spdlog::warn("{}", text); };
+  replicas = std::make_unique<replica_host>(std::move(wanted), store->port(), models, of, clock,
+                                            peers.way);
+  in->on_service("sync", [this](const service_call& asked, reply_function reply) {
+    replicas->call(asked, std::move(reply));
+  });
+  auto begun = replicas->start();
+  if (begun)
+    log_reader = replicas.get();
+  return begun;
+}
+
 result<void> node::parts::start_workflows() {
   workflow_host::options wanted;
   wanted.workflows = options.config.workflows;
@@ -366,6 +402,8 @@ void node::parts::add_stats(stats_record& stats) {
     history->add_stats(stats);
   if (exported != nullptr)
     exported->add_stats(stats);
+  if (replicas != nullptr)
+    replicas->add_stats(stats);
   if (workflows != nullptr)
     workflows->add_stats(stats);
   add("gemel_keys", static_cast<double>(symbols.keys.size()), "Different property keys");
@@ -381,6 +419,9 @@ void node::parts::stop() {
     exported->stop();
   if (history != nullptr)
     history->stop();
+  log_reader = nullptr;
+  if (replicas != nullptr)
+    replicas->stop();
   if (stopping.exchange(true))
     return;
   if (rules != nullptr)
@@ -443,6 +484,7 @@ result<std::unique_ptr<node>> node::start(node_options options) {
   if (auto ready = started->parts_->start_history(*started); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
   if (auto ready = started->parts_->start_export(*started); !ready)
+  if (auto ready = started->parts_->start_replicas(*started); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
   if (started->parts_->options.listen)
     if (auto heard = started->parts_->listen(); !heard)

@@ -3,6 +3,7 @@
 #include "actors/batch.hpp"
 #include "actors/behavior.hpp"
 #include "runtime/config.hpp"
+#include "runtime/peer_transport.hpp"
 #include "runtime/rule_outlet.hpp"
 #include "runtime/twin_api.hpp"
 #include "workflows/functions.hpp"
@@ -27,6 +28,16 @@ struct node_options {
   bool listen = false;
   /// For tests of crashes: called at named points of the way to the disk, see `gemel-soak crash`.
   std::function<void(const char* name)> store_point{};
+  /// The peers with which it keeps its twins the same; needs `config.store.path`.
+  struct peers_options {
+    /// Only nodes of one cluster speak with each other.
+    std::string cluster{};
+    /// Their names, in the order of the numbers of `way`.
+    std::vector<std::string> names{};
+    /// Null: it has no peers.
+    std::shared_ptr<peer_transport> way{};
+  };
+  peers_options peers{};
   /// Where the action `publish` of event rules goes, by name.
   std::map<std::string, rule_sink, std::less<>> sinks{};
 };

@@ -1,5 +1,7 @@
 #include "actors/sync/conflict_policy.hpp"
 
+#include "messages/packed.hpp"
+
 #include "actors/sync/merged_content.hpp"
 
 #include <algorithm>
@@ -134,6 +136,29 @@ result<conflict_strategy> strategy_from_string(std::string_view name) {
   for (auto n : names)
     known.append(known.empty() ? "" : ", ").append(n);
   return fail(errc::bad_value, "no strategy '" + std::string{name} + "'; there are " + known);
+}
+
+site_id site_of_name(std::string_view node) noexcept {
+  auto site = static_cast<std::uint32_t>(hash_of(node));
+  return site_id{site == 0 ? 1 : site};
+}
+
+result<conflict_policy> policy_from_string(std::string_view text) {
+  auto colon = text.find(':');
+  auto strategy = strategy_from_string(text.substr(0, colon));
+  if (!strategy)
+    return tl::unexpected<error>(std::move(strategy.error()));
+  if (*strategy == conflict_strategy::merge_function)
+    return fail(errc::unsupported, "'merge_function' is for programs, a config cannot name one");
+  bool names_node = colon != std::string_view::npos && colon + 1 < text.size();
+  if (names_node != (*strategy == conflict_strategy::authority))
+    return fail(errc::bad_value, names_node ? "only 'authority' names a node"
+                                            : "whose writes win has to be said: authority:NODE");
+  conflict_policy made;
+  made.strategy = *strategy;
+  if (names_node)
+    made.site = site_of_name(text.substr(colon + 1));
+  return made;
 }
 
 resolved_value resolve(const conflict_policy& policy, const sibling_set& siblings) {

@@ -58,6 +58,14 @@ struct conflict_policy {
   friend bool operator==(const conflict_policy&, const conflict_policy&) = default;
 };
 
+/// How a policy is written: a strategy, or `authority:NODE`.
+/// @returns errc::bad_value with what there is; errc::unsupported for `merge_function`, which needs
+///          a library that nodes do not have.
+result<conflict_policy> policy_from_string(std::string_view text);
+
+/// The site of a node's name, the same everywhere; never 0.
+site_id site_of_name(std::string_view node) noexcept;
+
 /// What a property shows.
 struct resolved_value {
   /// False: the property is not there; nothing else is set then.

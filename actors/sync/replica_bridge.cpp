@@ -323,6 +323,8 @@ replica_pushes replica_bridge::next(const std::vector<std::string>& twins,
     const auto& keys = node.mapped();
     auto held = replicas_.read(replica_shard_of(twin), twin);
     auto at = by_id.find(twin);
+    if (!replicates(at != by_id.end() ? at->second->type : text_in(held.life, "type")))
+      continue; // Only handed on to others.
     if (at == by_id.end() && held.alive) {
       absent.emplace_back(twin, std::move(held));
     } else if (at != by_id.end() && held.alive) {
@@ -432,6 +434,18 @@ void replica_bridge::failed(std::string_view twin) {
   for (const auto& key : ours->unset)
     note(twin, key);
   note(twin, ours->creates || ours->removes ? replica_keys::life : replica_keys::parent);
+}
+
+void replica_bridge::retry() {
+  for (const auto& [twin, one] : pending_)
+    failed(twin);
+  pushed();
+}
+
+void replica_bridge::everything_is_news() {
+  for (auto shard : replicas_.shards())
+    replicas_.replica(shard)->each_twin(
+        [&](std::string_view twin) { note(twin, replica_keys::life); });
 }
 
 // ---- over a crash -------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ struct replica_pushes {
 /// pushes out, take the log up to what they wrote, `pushed`. A core: no actor, no clock, no disk.
 class replica_bridge {
 public:
-  /// @param types which twins are replicated, by type; empty: all.
+  /// @param types of the twins that this node gives away and takes; empty: of all.
   replica_bridge(replicator& replicas, std::set<std::string, std::less<>> types)
       : replicas_{replicas}, types_{std::move(types)} {}
 
@@ -72,6 +72,10 @@ public:
   void pushed();
   /// A push failed, and may succeed later: it is news again.
   void failed(std::string_view twin);
+  /// After a crash: nobody knows which of the pushes under way took effect.
+  void retry();
+  /// After a start: what peers wrote last may not have been pushed.
+  void everything_is_news();
 
   /// Counted: writes of this node, and pushes to the cells.
   std::uint64_t writes() const noexcept { return writes_; }

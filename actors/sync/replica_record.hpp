@@ -29,6 +29,8 @@ struct replica_record {
   peer_position position{};
   version_vector clock{};
   std::vector<replicated_entry> entries{};
+  /// When each of them changed, by the replica's count. Not packed: a log keeps the order.
+  std::vector<std::uint64_t> numbers{};
 };
 
 std::string pack_record(const replica_record& record);

@@ -119,17 +119,22 @@ void replicator::log(std::uint16_t shard, const peer_position& position, bool is
   if (is_remote && options_.merged)
     options_.merged(entries);
   if (position.received != 0 && options_.rules.broken(planted_bug::position_before_data)) {
-    log_record(shard,
-               {shard, replica.last_change(), replica.forgotten(), position, replica.clock(), {}});
+    log_record(
+        shard,
+        {shard, replica.last_change(), replica.forgotten(), position, replica.clock(), {}, {}});
     return log_record(shard, {shard,
                               replica.last_change(),
                               replica.forgotten(),
                               {},
                               replica.clock(),
-                              std::move(entries)});
+                              std::move(entries),
+                              {}});
   }
+  std::vector<std::uint64_t> numbers;
+  for (const auto& one : entries)
+    numbers.push_back(replica.changed(one.twin, one.key));
   log_record(shard, {shard, replica.last_change(), replica.forgotten(), position, replica.clock(),
-                     std::move(entries)});
+                     std::move(entries), std::move(numbers)});
 }
 
 void replicator::replay(const replica_record& record) {
@@ -140,6 +145,11 @@ void replicator::replay(const replica_record& record) {
   const auto& p = record.position;
   if (p.received != 0)
     positions_[{{p.site, p.incarnation}, record.shard}] = {p.received, p.received};
+}
+
+void replicator::restore(const replica_record& position) {
+  const auto& p = position.position;
+  positions_[{{p.site, p.incarnation}, position.shard}] = {p.received, p.received};
 }
 
 void replicator::restore(const replica_record& head,

@@ -84,6 +84,8 @@ public:
   void replay(const replica_record& record);
   /// Takes all of a shard back that a journal kept by property.
   void restore(const replica_record& head, std::vector<shard_replica::numbered_entry> all);
+  /// Takes back how far a peer's changes of a shard are part of it.
+  void restore(const replica_record& position);
   /// A new peer, in the order of their numbers. @param node its name; empty: any.
   std::uint32_t add_peer(std::string node);
 

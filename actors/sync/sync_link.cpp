@@ -37,11 +37,6 @@ std::size_t bytes_of(const replicated_entry& entry) {
 
 } // namespace
 
-site_id site_of_name(std::string_view node) noexcept {
-  auto site = static_cast<std::uint32_t>(hash_of(node));
-  return site_id{site == 0 ? 1 : site};
-}
-
 std::string_view to_string(link_state state) noexcept {
   constexpr std::array<std::string_view, 5> names = {"down", "greeting", "up", "suspect",
                                                      "refused"};

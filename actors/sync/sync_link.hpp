@@ -29,9 +29,6 @@ struct replica_identity {
   site_id site() const noexcept { return site_of(writer); }
 };
 
-/// The site of a node's name, the same everywhere; never 0.
-site_id site_of_name(std::string_view node) noexcept;
-
 /// What a link is in, for people.
 enum class link_state : std::uint8_t {
   /// Nobody there; tried again later.

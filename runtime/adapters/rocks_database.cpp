@@ -16,9 +16,9 @@ namespace gemel {
 namespace {
 
 // In the order of `rocks_database::family`. RocksDB itself wants a family `default`; it is empty.
-constexpr std::array<std::string_view, 5> family_names = {
-    store::meta_family, store::log_family, store::state_family, store::passive_family,
-    store::history_family};
+constexpr std::array<std::string_view, 6> family_names = {
+    store::meta_family,    store::log_family,     store::state_family,
+    store::passive_family, store::history_family, store::replica_family};
 
 rocksdb::Slice slice(std::string_view text) {
   return {text.data(), text.size()};

@@ -27,7 +27,7 @@ public:
     std::size_t cache_bytes = std::size_t{64} << 20;
   };
 
-  enum class family : std::uint8_t { meta, log, state, passive, history };
+  enum class family : std::uint8_t { meta, log, state, passive, history, replicas };
 
   /// @returns errc::io_failed if the folder cannot be used or another process has it;
   ///          errc::store_corrupt with RocksDB's words; errc::incompatible for unknown families.

@@ -1,5 +1,6 @@
 #include "runtime/detail/config_table.hpp"
 
+#include "actors/sync/conflict_policy.hpp"
 #include "messages/duration.hpp"
 #include "messages/names.hpp"
 #include "messages/text.hpp"
@@ -71,6 +72,14 @@ result<void> check_address(std::string_view text) {
   if (!text.empty() && (ipv4_of(text) || looks_like_ipv6(text) || is_host_name(text)))
     return {};
   return fail(errc::bad_value, "it is no address");
+}
+
+result<void> check_policy(std::string_view text) {
+  return policy_from_string(text).map([](const auto&) {});
+}
+
+result<void> check_policy_or_none(std::string_view text) {
+  return text.empty() ? result<void>{} : check_policy(text);
 }
 
 result<void> check_type_or_none(std::string_view text) {
@@ -304,6 +313,11 @@ constexpr option table[] = {
      .help = "What its twins can do; queries ask for it by has_capability('cooling').",
      .slot = [](option_target c) -> option_slot { return &c.model.capabilities; },
      .check = check_key},
+    {.key = "types.conflict",
+     .unit = "a strategy, or empty",
+     .help = "As sync.conflict, for its properties that say nothing; empty: as the node says.",
+     .slot = [](option_target c) -> option_slot { return &c.model.conflict; },
+     .check = check_policy_or_none},
     {.key = "types.closed",
      .help = "Whether properties that are not declared are refused.",
      .slot = [](option_target c) -> option_slot { return &c.model.closed; }},
@@ -362,6 +376,12 @@ constexpr option table[] = {
      .slot = [](option_target c) -> option_slot {
        return microseconds_slot{&c.property.history_keep_us};
      }},
+
+    {.key = "properties.conflict",
+     .unit = "a strategy, or empty",
+     .help = "How concurrent writes of several nodes become one value; empty: as the type says.",
+     .slot = [](option_target c) -> option_slot { return &c.property.conflict; },
+     .check = check_policy_or_none},
 
     {.key = "store.path",
      .unit = "a folder, or empty",
@@ -437,6 +457,20 @@ constexpr option table[] = {
      .help = "Bytes of log that wait for the server at most; beyond it the oldest values are given "
              "up and counted.",
      .slot = [](option_target c) -> option_slot { return &c.node.export_to.queue_bytes_max; }},
+
+    {.key = "sync.types",
+     .unit = R"(such as ["machine"])",
+     .help = "Types of the twins that peers are given and that are taken from them; none: all.",
+     .slot = [](option_target c) -> option_slot { return &c.node.sync.types; },
+     .check = check_type_or_none},
+    {.key = "sync.conflict",
+     .unit = "a strategy",
+     .help = "How writes of several nodes that did not know of each other become one value: "
+             "last_write_wins, version_based, authority:NODE, merge_max, merge_min, merge_sum, "
+             "merge_counter, merge_set, merge_map, or manual. Types and properties may say "
+             "otherwise.",
+     .slot = [](option_target c) -> option_slot { return &c.node.sync.conflict; },
+     .check = check_policy},
 
     {.key = "lane.flush_events",
      .unit = "events",
@@ -814,6 +848,8 @@ std::string_view section_help(std::string_view section) noexcept {
     return "How long the values of properties with `history = true` are kept.";
   if (section == "export")
     return "Sends the values of properties with `history = true` to a time-series database.";
+  if (section == "sync")
+    return "What is kept the same on all nodes that are linked.";
   if (section == "lane")
     return "How events are collected on their way from twins to subscribers.";
   if (section == "rules")

@@ -15,12 +15,13 @@ namespace gemel::store {
 inline constexpr std::uint32_t format = 1;
 
 /// Column families: log position -> stream and record; shard, snapshot number, id -> twin; shard,
-/// id -> position and twin; name -> fact; series blocks.
+/// id -> position and twin; name -> fact; series blocks; what replicas hold.
 inline constexpr std::string_view log_family = "log";
 inline constexpr std::string_view state_family = "state";
 inline constexpr std::string_view passive_family = "passive";
 inline constexpr std::string_view meta_family = "meta";
 inline constexpr std::string_view history_family = "hist";
+inline constexpr std::string_view replica_family = "sync";
 
 /// The store's own facts begin so.
 inline constexpr std::string_view own_prefix = "store/";

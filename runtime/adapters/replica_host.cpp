@@ -1,0 +1,480 @@
+#include "runtime/adapters/replica_host.hpp"
+
+#include "messages/replies.hpp"
+#include "messages/requests.hpp"
+#include "runtime/adapters/machine.hpp"
+#include "runtime/sync_policies.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace gemel {
+
+namespace {
+
+// Twins looked at, and pushed, at once.
+constexpr std::size_t twins_at_once = 256;
+// Records between two looks at what else is to be done.
+constexpr std::size_t records_at_once = 1'024;
+constexpr std::size_t tasks_at_once = 256;
+constexpr std::chrono::milliseconds wait_max{100};
+constexpr std::int64_t ns_per_ms = 1'000'000;
+
+// Drawn with the data: a copy that was restored has another incarnation, and so writes under
+// another name.
+writer_id writer_of(const std::string& node, const store::identity& data) {
+  auto drawn = hash_of(data.id + "#" + std::to_string(data.incarnation));
+  return make_writer(site_of_name(node), static_cast<std::uint32_t>(drawn));
+}
+
+bool may_succeed_later(errc why) noexcept {
+  return why == errc::precondition_failed || why == errc::overloaded || why == errc::twin_busy
+         || why == errc::twin_not_found || why == errc::twin_exists || why == errc::timed_out
+         || why == errc::store_full;
+}
+
+result<std::string> text_in(const service_call& asked, std::string_view key) {
+  const auto* found = asked.arguments.find(key);
+  if (found == nullptr || !found->is_text())
+    return fail(errc::bad_value, "'" + std::string{key} + "' is missing, or no text");
+  return std::string{found->as_text()};
+}
+
+value number(std::uint64_t n) {
+  return value{static_cast<std::int64_t>(n)};
+}
+
+std::string hex(std::uint64_t n) {
+  constexpr const char* digits = "0123456789abcdef";
+  std::string made(16, '0');
+  for (auto at = made.rbegin(); at != made.rend(); ++at, n >>= 4)
+    *at = digits[n & 15];
+  return made;
+}
+
+replicator_options options_of(const replica_host::options& wanted, rocks_store& from,
+                              const model_table& models) {
+  replicator_options made;
+  made.identity = {wanted.cluster, wanted.node, writer_of(wanted.node, from.identity()),
+                   from.identity().incarnation};
+  made.policies = policies_of(wanted.section, models);
+  made.random = system_entropy;
+  return made;
+}
+
+} // namespace
+
+replica_host::replica_host(options wanted, rocks_store& from, const model_table& models,
+                           twin_api& on, const clock_port& clock,
+                           std::shared_ptr<peer_transport> way)
+    : options_{std::move(wanted)}, store_{from}, node_{on}, clock_{clock}, way_{std::move(way)},
+      kept_{from.database()}, replicas_{[&] {
+                                          auto made = options_of(options_, from, models);
+                                          made.send = [this](std::uint32_t to, frame message) {
+                                            way_->send(to, std::move(message));
+                                          };
+                                          made.merged = [this](const auto& entries) {
+                                            bridge_.merged(entries);
+                                          };
+                                          return made;
+                                        }(),
+                                        kept_},
+      bridge_{replicas_, {options_.section.types.begin(), options_.section.types.end()}} {
+  for (const auto& peer : options_.peers)
+    replicas_.add_peer(peer);
+}
+
+replica_host::~replica_host() {
+  stop();
+}
+
+result<void> replica_host::forget(rocks_store& of) {
+  if (auto held = of.retain(holder, std::nullopt); !held)
+    return held;
+  return rocks_replicas{of.database()}.clear();
+}
+
+result<void> replica_host::start() {
+  if (auto loaded = kept_.load(replicas_); !loaded)
+    return loaded;
+  auto cursor = kept_.cursor();
+  auto pending = kept_.pending();
+  if (!cursor || !pending)
+    return tl::unexpected<error>(std::move(cursor ? pending.error() : cursor.error()));
+  taken_ = retained_ = committed_ = cursor->value_or(store_.reached(durability::process));
+  if (auto held = store_.retain(holder, retained_); !held)
+    return held;
+  if (!pending->empty())
+    if (auto taken = bridge_.restore_pending(*pending); !taken)
+      return taken;
+  bool is_new = !cursor->has_value();
+  bridge_.restored();
+  auto post = [this](std::function<void()> task) { tasks_.post(std::move(task)); };
+  peer_transport::listener heard;
+  heard.connected = [this, post](std::uint32_t peer) {
+    post([this, peer] { replicas_.connected(peer, clock_.now()); });
+  };
+  heard.disconnected = [this, post](std::uint32_t peer, const error& why) {
+    post([this, peer, why] {
+      replicas_.disconnected(peer, clock_.now());
+      complain({why.code, options_.peers[peer] + ": " + why.context});
+    });
+  };
+  heard.arrived = [this, post](std::uint32_t peer, frame message) {
+    post([this, peer, message = std::move(message)] {
+      replicas_.receive(peer, message, clock_.now());
+    });
+  };
+  if (auto begun = way_->start(std::move(heard)); !begun)
+    return begun;
+  thread_ = std::thread{[this, is_new] {
+    if (is_new)
+      import();
+    run();
+  }};
+  return {};
+}
+
+void replica_host::stop() {
+  {
+    std::lock_guard guard{stop_mutex_};
+    if (stopping_.exchange(true))
+      return;
+  }
+  way_->stop();
+  tasks_.post([] {});
+  if (thread_.joinable())
+    thread_.join();
+  while (auto task = tasks_.take(std::chrono::milliseconds{0})) // They want their answers.
+    (*task)();
+}
+
+void replica_host::run() {
+  // What was under way when the node ended: the log says what became of it.
+  while (!stopping_.load() && catch_up()) {
+  }
+  bridge_.retry();
+  bridge_.everything_is_news();
+  while (!stopping_.load()) {
+    auto due = (replicas_.next_due() - clock_.now().steady_ns) / ns_per_ms;
+    bool busy = bridge_.has_news() || store_.reached(durability::process) > taken_;
+    run_tasks(
+        busy ? std::chrono::milliseconds{0}
+             : std::clamp(std::chrono::milliseconds{due}, std::chrono::milliseconds{0}, wait_max));
+    catch_up();
+    reach_peers();
+    replicas_.tick(clock_.now());
+    commit();
+    if (bridge_.has_news())
+      push();
+    publish();
+  }
+  commit();
+}
+
+void replica_host::run_tasks(std::chrono::milliseconds wait) {
+  // Before what peers say: a write that was here first is not to seem later.
+  catch_up();
+  for (std::size_t i = 0; i < tasks_at_once; ++i) {
+    auto task = tasks_.take(i == 0 ? wait : std::chrono::milliseconds{0});
+    if (!task)
+      return;
+    (*task)();
+  }
+}
+
+void replica_host::wake() {
+  if (!woken_.exchange(true))
+    tasks_.post([this] { woken_ = false; });
+}
+
+// Reads some of what the log has more. @returns whether there is yet more.
+bool replica_host::catch_up() {
+  if (store_.reached(durability::process) <= taken_)
+    return false;
+  std::size_t records = 0;
+  bool is_full = false;
+  auto read =
+      store_.read_log(taken_, [&](log_position at, log_stream stream, std::string_view record) {
+        if (++records > records_at_once) {
+          is_full = true;
+          return result<void>{fail(errc::limit_reached, "enough for now")};
+        }
+        if (stream == log_stream::twins)
+          if (auto taken = take(record); !taken)
+            complain(taken.error());
+        taken_ = at;
+        return result<void>{};
+      });
+  if (!read && !is_full)
+    complain(read.error());
+  return is_full;
+}
+
+result<void> replica_host::take(std::string_view record) {
+  auto events = log_record_reader::open(record);
+  if (!events)
+    return tl::unexpected<error>(std::move(events.error()));
+  auto now = clock_.now();
+  stored_event event;
+  for (;;) {
+    auto more = events->next(event);
+    if (!more)
+      return tl::unexpected<error>(std::move(more.error()));
+    if (!*more)
+      return {};
+    bridge_.take(event, now);
+  }
+}
+
+// A node that begins to be replicated: what is there already are writes of it.
+void replica_host::import() {
+  query_request asked;
+  asked.limit = limits::page_rows_max;
+  while (!stopping_.load()) {
+    auto page = node_.query(asked);
+    if (!page) {
+      complain(page.error());
+      std::this_thread::sleep_for(wait_max);
+      continue;
+    }
+    for (const auto& twin : page->twins)
+      bridge_.import(twin, clock_.now());
+    if (page->next.empty())
+      break;
+    asked.page_token = page->next;
+  }
+  commit();
+}
+
+void replica_host::reach_peers() {
+  for (std::uint32_t i = 0; i < replicas_.peers(); ++i)
+    if (replicas_.take_attempt(i, clock_.now()))
+      way_->reach(i);
+}
+
+void replica_host::commit() {
+  if (taken_ != committed_)
+    kept_.keep_cursor(taken_);
+  auto upto = kept_.commit(options_.level == durability::disk);
+  if (!upto)
+    return complain(upto.error()); // Peers hear of nothing that is not kept; tried again.
+  committed_ = taken_;
+  replicas_.safe(*upto, clock_.now());
+  constexpr std::uint64_t records_per_retain = 1'000;
+  if (static_cast<std::uint64_t>(committed_) - static_cast<std::uint64_t>(retained_)
+      >= records_per_retain)
+    if (store_.retain(holder, committed_))
+      retained_ = committed_;
+}
+
+// ---- to the cells -------------------------------------------------------------------------------
+
+void replica_host::push() {
+  auto twins = bridge_.news(twins_at_once);
+  auto shown = look_at(twins);
+  catch_up(); // What was written before we looked.
+  auto wanted = bridge_.next(twins, shown);
+  if (wanted.empty())
+    return;
+  kept_.keep_pending(bridge_.pending_bytes());
+  commit();
+  carry_out(wanted);
+  auto upto = store_.reached(durability::process);
+  while (!stopping_.load() && taken_ < upto && (catch_up() || taken_ < upto)) {
+  }
+  bridge_.pushed();
+  kept_.keep_pending(bridge_.pending_bytes());
+}
+
+std::vector<twin_record> replica_host::look_at(const std::vector<std::string>& twins) {
+  auto page = node_.get(std::span{twins});
+  if (page)
+    return std::move(page->twins);
+  std::vector<twin_record> made; // Too large for one answer, or busy: each for itself.
+  for (const auto& twin : twins)
+    if (auto found = node_.get(twin))
+      made.push_back(std::move(*found));
+  return made;
+}
+
+void replica_host::carry_out(const replica_pushes& wanted) {
+  if (!wanted.creates.empty())
+    note_failures(
+        node_.create(wanted.creates),
+        wanted.creates.size(), [&](std::size_t i) -> const auto& { return wanted.creates[i].id; });
+  if (!wanted.updates.empty()) {
+    update_options how;
+    how.replica = true;
+    note_failures(
+        node_.update(wanted.updates, how),
+        wanted.updates.size(), [&](std::size_t i) -> const auto& { return wanted.updates[i].id; });
+  }
+  for (const auto& [twin, parent] : wanted.moves)
+    if (auto done = node_.move(twin, std::string_view{parent}); !done)
+      note_failure(twin, done.error());
+  for (const auto& [twin, step] : wanted.steps) {
+    auto done = step == lifecycle_trigger::retire ? node_.retire(twin, child_policy::orphan)
+                                                  : node_.move(twin, step);
+    if (!done)
+      note_failure(twin, done.error());
+  }
+  for (const auto& twin : wanted.removes)
+    if (auto done = node_.remove(twin, child_policy::orphan); !done)
+      note_failure(twin, done.error());
+}
+
+void replica_host::note_failures(const result<outcome>& done, std::size_t entries,
+                                 const std::function<const std::string&(std::size_t)>& twin) {
+  if (!done)
+    for (std::size_t i = 0; i < entries; ++i)
+      note_failure(twin(i), done.error());
+  else
+    for (const auto& one : done->failures)
+      note_failure(twin(one.index), one.why);
+}
+
+void replica_host::note_failure(const std::string& twin, const error& why) {
+  if (may_succeed_later(why.code))
+    return bridge_.failed(twin);
+  ++counts_.refused;
+  complain({why.code, twin + " does not take what its replicas hold: " + why.context});
+}
+
+// ---- for people ---------------------------------------------------------------------------------
+
+// Once, until it is something else.
+void replica_host::complain(const error& why) {
+  auto text = to_string(why);
+  if (text == complaint_)
+    return;
+  complaint_ = text;
+  options_.log("sync: " + text);
+}
+
+void replica_host::publish() {
+  link_status sum;
+  std::uint64_t up = 0;
+  for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
+    auto one = replicas_.link(i).status(clock_.now());
+    up += one.state == link_state::up ? 1 : 0;
+    sum.backlog += one.backlog;
+    sum.sent_bytes += one.sent_bytes;
+    sum.received_bytes += one.received_bytes;
+    sum.full_copies += one.full_copies;
+    sum.digest_alarms += one.digest_alarms;
+  }
+  counts_.links_up = up;
+  counts_.backlog = sum.backlog;
+  counts_.sent_bytes = sum.sent_bytes;
+  counts_.received_bytes = sum.received_bytes;
+  counts_.full_copies = sum.full_copies;
+  counts_.digest_alarms = sum.digest_alarms;
+  counts_.writes = bridge_.writes();
+  counts_.pushes = bridge_.pushes();
+}
+
+void replica_host::add_stats(stats_record& stats) const {
+  auto add = [&](const char* name, const std::atomic<std::uint64_t>& count, const char* help) {
+    stats.counters.push_back({name, static_cast<double>(count.load()), help});
+  };
+  add("gemel_sync_links_up", counts_.links_up, "Peers that are there");
+  add("gemel_sync_backlog", counts_.backlog, "Properties that some peer has not acknowledged");
+  add("gemel_sync_writes_total", counts_.writes, "Writes of this node to its replicas");
+  add("gemel_sync_pushes_total", counts_.pushes, "What peers wrote and cells were told");
+  add("gemel_sync_refused_total", counts_.refused, "What peers wrote and a twin refused");
+  add("gemel_sync_sent_bytes_total", counts_.sent_bytes, "Bytes sent to peers");
+  add("gemel_sync_received_bytes_total", counts_.received_bytes, "Bytes received from peers");
+  add("gemel_sync_full_copies_total", counts_.full_copies, "Shards that a peer got whole");
+  add("gemel_sync_digest_alarms_total", counts_.digest_alarms,
+      "Shards that differed from a peer's of the same clock, and were repaired");
+}
+
+void replica_host::call(const service_call& asked, reply_function reply) {
+  std::unique_lock guard{stop_mutex_};
+  if (stopping_.load()) {
+    guard.unlock();
+    return reply(make_error_reply({errc::stopping, "the node is stopping"}));
+  }
+  tasks_.post([this, asked, reply = std::move(reply)] {
+    auto made = answer_call(asked);
+    reply(made ? make_result_reply(*made) : make_error_reply(made.error()));
+  });
+}
+
+replica_host::answer replica_host::answer_call(const service_call& asked) {
+  if (asked.name == "status")
+    return status();
+  if (asked.name == "conflicts")
+    return conflicts();
+  if (asked.name == "resolve")
+    return resolve(asked);
+  return fail(errc::bad_value,
+              "sync does not know '" + asked.name + "'; it knows status, conflicts, resolve");
+}
+
+replica_host::answer replica_host::status() const {
+  value_list links;
+  for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
+    auto one = replicas_.link(i).status(clock_.now());
+    links.push_back(value{value_map{
+        {"peer", value{options_.peers[i]}},
+        {"state", value{std::string{to_string(one.state)}}},
+        {"trouble", value{one.trouble}},
+        {"backlog", number(one.backlog)},
+        {"credit", number(one.credit)},
+        {"sent_bytes", number(one.sent_bytes)},
+        {"sent_entries", number(one.sent_entries)},
+        {"received_bytes", number(one.received_bytes)},
+        {"received_entries", number(one.received_entries)},
+        {"full_copies", number(one.full_copies)},
+        {"digest_alarms", number(one.digest_alarms)},
+        {"sessions", number(one.sessions)},
+        {"clock_offset_us", value{one.offset_us}},
+        {"round_trip_us", value{one.round_trip_us}},
+        {"silent_ms", value{one.silent_ms}},
+    }});
+  }
+  return value{value_map{{"node", value{options_.node}},
+                         {"endpoint", value{way_->endpoint()}},
+                         {"links", value{std::move(links)}}}};
+}
+
+replica_host::answer replica_host::conflicts() const {
+  value_list made;
+  for (const auto& one : replicas_.conflicts()) {
+    value_list values;
+    for (const auto& each : one.values)
+      values.push_back(
+          value{value_map{{"value", each.content},
+                          {"time_us", value{static_cast<std::int64_t>(unix_ms(each.time)) * 1'000}},
+                          {"writer", value{hex(static_cast<std::uint64_t>(each.write.writer))}}}});
+    made.push_back(value{value_map{{"id", value{hex(one.id)}},
+                                   {"twin", value{one.twin}},
+                                   {"property", value{one.key}},
+                                   {"values", value{std::move(values)}}}});
+  }
+  return value{value_map{{"conflicts", value{std::move(made)}}}};
+}
+
+replica_host::answer replica_host::resolve(const service_call& asked) {
+  auto twin = text_in(asked, "twin");
+  auto property = text_in(asked, "property");
+  auto id = text_in(asked, "id");
+  const auto* content = asked.arguments.find("value");
+  if (!twin || !property || !id || content == nullptr)
+    return fail(errc::bad_value, "a twin, a property, an id and a value are needed");
+  std::uint64_t known = 0;
+  if (id->size() > 16 || id->find_first_not_of("0123456789abcdef") != std::string::npos)
+    return fail(errc::bad_value, "'" + *id + "' is no id of a conflict");
+  for (char digit : *id)
+    known = known << 4 | static_cast<std::uint64_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+  auto done =
+      replicas_.decide(replica_shard_of(*twin), *twin, *property, known, *content, clock_.now());
+  if (!done)
+    return tl::unexpected<error>(std::move(done.error()));
+  bridge_.merged({{*twin, *property, {}}});
+  return value{};
+}
+
+} // namespace gemel

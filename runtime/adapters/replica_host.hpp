@@ -1,0 +1,122 @@
+#pragma once
+
+#include "actors/sync/replica_bridge.hpp"
+#include "runtime/adapters/rocks_replicas.hpp"
+#include "runtime/adapters/rocks_store.hpp"
+#include "runtime/adapters/task_queue.hpp"
+#include "runtime/config.hpp"
+#include "runtime/peer_transport.hpp"
+#include "runtime/twin_api.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace gemel {
+
+/// The replicas of a node at work, on a thread of their own: reads the cells' log, writes to the
+/// cells what peers wrote, and hears of peers over a transport. Twins never wait for it: what it
+/// has not read yet stays in the log, which it holds back.
+class replica_host {
+public:
+  /// Under this name it holds the log back.
+  static constexpr const char* holder = "replicas";
+
+  struct options {
+    sync_section section{};
+    /// Names of the peers, in the order of the transport's numbers.
+    std::vector<std::string> peers{};
+    std::string cluster{};
+    std::string node{};
+    /// As `node_config::store` says: with `disk`, peers hear of nothing that is not on the disk.
+    durability level = durability::process;
+    std::function<void(const std::string&)> log{};
+  };
+
+  /// @param from, models, on, clock must outlive this.
+  replica_host(options wanted, rocks_store& from, const model_table& models, twin_api& on,
+               const clock_port& clock, std::shared_ptr<peer_transport> way);
+  ~replica_host();
+
+  /// Loads what is kept, and begins. @returns errc::store_corrupt, or what the transport says.
+  result<void> start();
+  /// Ends the links and the thread. No call is answered after it.
+  void stop();
+
+  /// Answers a call of the service `sync`, later and on its own thread:
+  ///
+  ///     status                                -> node, links: a map of numbers each
+  ///     conflicts                             -> conflicts: id, twin, property, values
+  ///     resolve   twin, property, id, value   -> null; errc::precondition_failed if something was
+  ///                                              written since
+  void call(const service_call& asked, reply_function reply);
+
+  void add_stats(stats_record& stats) const;
+
+  /// The log has something more. Any thread.
+  void wake();
+
+  /// Forgets what an earlier start kept: the node has no peers any more.
+  static result<void> forget(rocks_store& of);
+
+private:
+  using answer = result<value>;
+
+  void run();
+  void run_tasks(std::chrono::milliseconds wait);
+  bool catch_up();
+  result<void> take(std::string_view record);
+  void import();
+  void reach_peers();
+  void push();
+  std::vector<twin_record> look_at(const std::vector<std::string>& twins);
+  void carry_out(const replica_pushes& wanted);
+  void note_failures(const result<outcome>& done, std::size_t entries,
+                     const std::function<const std::string&(std::size_t)>& twin);
+  void note_failure(const std::string& twin, const error& why);
+  void commit();
+  void publish();
+  void complain(const error& why);
+  answer answer_call(const service_call& asked);
+  answer status() const;
+  answer conflicts() const;
+  answer resolve(const service_call& asked);
+
+  options options_;
+  rocks_store& store_;
+  twin_api& node_;
+  const clock_port& clock_;
+  std::shared_ptr<peer_transport> way_;
+  rocks_replicas kept_;
+  replicator replicas_;
+  replica_bridge bridge_;
+  task_queue tasks_;
+  log_position taken_{};
+  log_position committed_{};
+  log_position retained_{};
+  std::string complaint_;
+  std::atomic<bool> woken_{false};
+  std::mutex stop_mutex_; // no call is taken once it is set
+  std::atomic<bool> stopping_{false};
+  struct counts {
+    std::atomic<std::uint64_t> writes{0};
+    std::atomic<std::uint64_t> pushes{0};
+    std::atomic<std::uint64_t> refused{0};
+    std::atomic<std::uint64_t> conflicts{0};
+    std::atomic<std::uint64_t> links_up{0};
+    std::atomic<std::uint64_t> backlog{0};
+    std::atomic<std::uint64_t> sent_bytes{0};
+    std::atomic<std::uint64_t> received_bytes{0};
+    std::atomic<std::uint64_t> full_copies{0};
+    std::atomic<std::uint64_t> digest_alarms{0};
+  };
+  counts counts_;
+  std::thread thread_;
+};
+
+} // namespace gemel

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "actors/sync/replicator.hpp"
+#include "runtime/adapters/rocks_database.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gemel {
+
+/// The replicas of a node in the store's own database, property by property, so that nothing has to
+/// be compacted but what RocksDB compacts itself. What the replicas took of the cells' log and how
+/// far that is are one write, as are what a peer changed and the position in its changes. One
+/// thread at a time.
+class rocks_replicas final : public replica_journal {
+public:
+  /// @param in must outlive this.
+  explicit rocks_replicas(rocks_database& in) : in_{in} {}
+
+  /// Gives all that is kept to replicas that have nothing yet.
+  /// @returns errc::store_corrupt, errc::store_failed.
+  result<void> load(replicator& into);
+  /// Up to where the cells' log was taken; nothing: never.
+  result<std::optional<log_position>> cursor() const;
+  /// What was kept by `keep_pending`.
+  result<std::string> pending() const;
+  /// Forgets everything: the node is not replicated any more.
+  result<void> clear();
+
+  // ---- what the next commit keeps ----
+
+  std::uint64_t append(const replica_record& record) override;
+  void forget(std::uint16_t shard, std::string_view twin, std::string_view key) override;
+  void keep_cursor(log_position at);
+  void keep_pending(std::string_view bytes);
+
+  /// One write, all or nothing. @param sync also forced to the disk.
+  /// @returns up to which `append` all is kept now; errc::store_full, errc::store_failed.
+  result<std::uint64_t> commit(bool sync);
+
+private:
+  rocks_database& in_;
+  rocksdb::WriteBatch batch_;
+  std::uint64_t appended_ = 0;
+};
+
+} // namespace gemel
