@@ -47,6 +47,9 @@ void add_rule_commands(CLI::App& root, program_context& context);
 /// `history`.
 void add_history_command(CLI::App& root, program_context& context);
 
+/// `sync` with `status`, `conflict` with `list` and `resolve`.
+void add_sync_commands(CLI::App& root, program_context& context);
+
 /// `stats`.
 void add_stats_command(CLI::App& root, program_context& context);
 

@@ -81,6 +81,9 @@ public:
                                  random.chance(30) ? static_cast<std::int64_t>(some_bits()) : 0});
     std::sort(made.properties.begin(), made.properties.end(),
               [](const auto& left, const auto& right) { return left.key < right.key; });
+    auto same = [](const auto& left, const auto& right) { return left.key == right.key; };
+    made.properties.erase(std::unique(made.properties.begin(), made.properties.end(), same),
+                          made.properties.end());
     return made;
   }
 
