@@ -2,6 +2,7 @@
 
 #include "messages/names.hpp"
 #include "messages/text.hpp"
+#include "runtime/detail/cluster_check.hpp"
 #include "runtime/detail/config_table.hpp"
 #include "runtime/detail/toml_text.hpp"
 
@@ -427,6 +428,10 @@ private:
       check_queue();
     if (!refused_types_)
       check_types();
+    if (usable({"cluster.peers", "cluster.key_file", "cluster.listen_address"}))
+      for (auto& found : detail::check_cluster(made_))
+        report(with(origin_of(found.key), errc::bad_value, std::move(found.message),
+                    std::move(found.hint)));
   }
 
   void check_types() {

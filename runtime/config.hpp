@@ -174,6 +174,28 @@ struct compute_section {
   friend bool operator==(const compute_section&, const compute_section&) = default;
 };
 
+/// The nodes that this one is linked to, and how they know each other.
+struct cluster_section {
+  /// Only nodes of one cluster are linked.
+  std::string name = "gemel";
+  /// File with the key that all nodes of the cluster have.
+  std::string key_file{};
+  /// Other nodes, as `read_peer` reads them.
+  std::vector<std::string> peers{};
+  /// Where peers may call; empty: nowhere.
+  std::string listen_address = "127.0.0.1";
+  /// 0: any that is free.
+  std::uint16_t listen_port = 7434;
+  /// PEM files; all three or none.
+  std::string certificate{};
+  std::string private_key{};
+  std::string authority{};
+  /// Whether links may leave the machine without certificates.
+  bool insecure = false;
+
+  friend bool operator==(const cluster_section&, const cluster_section&) = default;
+};
+
 struct log_section {
   log_level level = log_level::info;
 
@@ -208,6 +230,7 @@ struct node_config {
   rules_section rules;
   workflows_section workflows;
   compute_section compute;
+  cluster_section cluster;
   log_section log;
 
   /// How the children of a parent of this type are supervised.

@@ -5,6 +5,7 @@
 #include "messages/names.hpp"
 #include "messages/text.hpp"
 #include "runtime/adapters/http_client.hpp"
+#include "runtime/detail/cluster_check.hpp"
 
 #include <algorithm>
 #include <array>
@@ -111,6 +112,14 @@ result<void> check_header_or_none(std::string_view text) {
           && std::none_of(text.begin(), text.end(), is_control)))
     return {};
   return fail(errc::bad_value, "it is no header such as 'Authorization: Token abc'");
+result<void> check_peer(std::string_view text) {
+  return read_peer(text).and_then([](const peer_address& peer) -> result<void> {
+    return peer.host.empty() ? result<void>{} : check_address(peer.host);
+  });
+}
+
+result<void> check_address_or_none(std::string_view text) {
+  return text.empty() ? result<void>{} : check_address(text);
 }
 
 result<void> check_unit(std::string_view text) {
@@ -568,6 +577,54 @@ constexpr option table[] = {
      .help = "Instructions of one call of a Lua function; a billion take some ten seconds.",
      .slot = [](option_target c) -> option_slot { return &c.node.compute.lua_instructions; }},
 
+    {.key = "cluster.name",
+     .unit = "1 to 256 bytes without '/'",
+     .help = "Only nodes of one cluster are linked.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.name; },
+     .check = check_id},
+    {.key = "cluster.key_file",
+     .unit = "a file, or empty",
+     .help = "The key that all nodes of the cluster have, at least 16 bytes: nodes show each other "
+             "that they have it, and never send it. `openssl rand -hex 32` makes one.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.key_file; },
+     .check = check_path_or_none},
+    {.key = "cluster.peers",
+     .unit = R"(such as ["cloud=10.0.0.7:7434", "edge-2"])",
+     .help = "The nodes that this one is linked to: node.id of each and where it is reached; "
+             "without an address it is waited for.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.peers; },
+     .check = check_peer},
+    {.key = "cluster.listen_address",
+     .unit = "an address or host name, or empty",
+     .help = "Where peers call. Empty: they cannot, this node calls them. Any but a loopback "
+             "address also needs certificates, or insecure.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.listen_address; },
+     .check = check_address_or_none},
+    {.key = "cluster.listen_port",
+     .max = 65'535,
+     .help = "0: any that is free; the log says which.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.listen_port; }},
+    {.key = "cluster.certificate",
+     .unit = "a PEM file, or empty",
+     .help = "This node's certificate; its DNS name or common name must be node.id. With it, links "
+             "are encrypted and both sides show certificates.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.certificate; },
+     .check = check_path_or_none},
+    {.key = "cluster.private_key",
+     .unit = "a PEM file, or empty",
+     .help = "The key of the certificate, without a password.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.private_key; },
+     .check = check_path_or_none},
+    {.key = "cluster.authority",
+     .unit = "a PEM file, or empty",
+     .help = "The certificates that sign those of the peers.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.authority; },
+     .check = check_path_or_none},
+    {.key = "cluster.insecure",
+     .help = "Whether links may leave this machine without certificates. Who reads the network "
+             "then reads every change, and may make some.",
+     .slot = [](option_target c) -> option_slot { return &c.node.cluster.insecure; }},
+
     {.key = "log.level",
      .help = "What is logged, to standard error: messages of this level and of those after it.",
      .slot = [](option_target c) -> option_slot { return &c.node.log.level; },
@@ -858,6 +915,8 @@ std::string_view section_help(std::string_view section) noexcept {
     return "Workflows, and where their documents, functions and runs are.";
   if (section == "compute")
     return "The threads that call functions of workflows.";
+  if (section == "cluster")
+    return "The nodes that this one is linked to, and how they know each other.";
   if (section == "log")
     return "What it tells about itself.";
   return {};

@@ -1,5 +1,7 @@
 #include "runtime/adapters/files.hpp"
+#include "runtime/adapters/peer_setup.hpp"
 #include "runtime/adapters/signals.hpp"
+#include "runtime/adapters/system_clock.hpp"
 #include "runtime/adapters/terminal.hpp"
 #include "runtime/check.hpp"
 #include "runtime/config.hpp"
@@ -98,12 +100,21 @@ int serve(const program_context& context, const node_config& config) {
   node_options wanted;
   wanted.config = config;
   wanted.listen = true;
+  system_clock_port clock; // of the ways to its peers
+  auto ways = make_peer_links(config, clock);
+  if (!ways) {
+    refuse(context, ways.error());
+    return exit_failed;
+  }
+  wanted.peers = {config.cluster.name, peer_names(config), *ways};
   auto started = node::start(std::move(wanted));
   if (!started) {
     refuse(context, started.error());
     return exit_failed;
   }
   log.info("gemel {} started node {}", version, config.node.id);
+  if (*ways != nullptr && !(*ways)->endpoint().empty())
+    log.info("peers of cluster {} may call {}", config.cluster.name, (*ways)->endpoint());
   context.console.out(started_line(config, **started));
   if (auto written = context.console.flush(); !written)
     log.warn("{}", to_string(written.error()));
