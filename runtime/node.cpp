@@ -13,6 +13,7 @@
 #include "runtime/adapters/work_threads.hpp"
 #include "runtime/caf_access.hpp"
 #include "runtime/detail/node_store.hpp"
+#include "runtime/sync_policies.hpp"
 #include "runtime/version.hpp"
 #include "runtime/workflow_host.hpp"
 
@@ -329,15 +330,18 @@ result<void> node::parts::start_replicas(twin_api& of) {
     return {};
   if (peers.way == nullptr) // What an earlier start kept.
     return replica_host::forget(store->port());
+  auto policies = policies_of(options.config.sync, models);
+  if (!policies)
+    return tl::unexpected<error>(std::move(policies.error()));
   replica_host::options wanted;
+  wanted.policies = std::move(*policies);
   wanted.section = options.config.sync;
   wanted.peers = peers.names;
   wanted.cluster = peers.cluster;
   wanted.node = options.config.node.id;
   wanted.level = options.config.store.level;
   wanted.log = [](const std::string& text) { spdlog::warn("{}", text); };
-  replicas = std::make_unique<replica_host>(std::move(wanted), store->port(), models, of, clock,
-                                            peers.way);
+  replicas = std::make_unique<replica_host>(std::move(wanted), store->port(), of, clock, peers.way);
   in->on_service("sync", [this](const service_call& asked, reply_function reply) {
     replicas->call(asked, std::move(reply));
   });

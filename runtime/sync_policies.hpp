@@ -6,8 +6,9 @@
 
 namespace gemel {
 
-/// What the config says about concurrent writes: of properties, of types with what they inherit, of
-/// the node. Texts that are no policy, which `parse_config` refuses, count as not said.
-conflict_policies policies_of(const sync_section& section, const model_table& models);
+/// What a config says about concurrent writes: of properties, of types with what they inherit, of
+/// the node.
+/// @returns what `policy_from_string` says, with the place.
+result<conflict_policies> policies_of(const sync_section& section, const model_table& models);
 
 } // namespace gemel

@@ -1,8 +1,7 @@
 #include "actors/sync/conflict_policy.hpp"
 
-#include "messages/packed.hpp"
-
 #include "actors/sync/merged_content.hpp"
+#include "messages/packed.hpp"
 
 #include <algorithm>
 #include <array>
@@ -149,7 +148,8 @@ result<conflict_policy> policy_from_string(std::string_view text) {
   if (!strategy)
     return tl::unexpected<error>(std::move(strategy.error()));
   if (*strategy == conflict_strategy::merge_function)
-    return fail(errc::unsupported, "'merge_function' is for programs, a config cannot name one");
+    return fail(errc::unsupported,
+                "'function' needs a library of such functions, which nodes do not have");
   bool names_node = colon != std::string_view::npos && colon + 1 < text.size();
   if (names_node != (*strategy == conflict_strategy::authority))
     return fail(errc::bad_value, names_node ? "only 'authority' names a node"

@@ -59,8 +59,8 @@ struct conflict_policy {
 };
 
 /// How a policy is written: a strategy, or `authority:NODE`.
-/// @returns errc::bad_value with what there is; errc::unsupported for `merge_function`, which needs
-///          a library that nodes do not have.
+/// @returns errc::bad_value with what there is; errc::unsupported for `function`, which needs a
+///          library that nodes do not have.
 result<conflict_policy> policy_from_string(std::string_view text);
 
 /// The site of a node's name, the same everywhere; never 0.

@@ -72,7 +72,10 @@ const replica_bridge::push* replica_bridge::pending(std::string_view twin) const
   return at != pending_.end() ? &at->second : nullptr;
 }
 
-void replica_bridge::take(const stored_event& event, const moment& now) {
+void replica_bridge::take(const stored_event& event, const moment& read_at) {
+  // It was written then, however late it is read here.
+  auto now = read_at;
+  now.unix_us = std::min(now.unix_us, unix_ms(event.time) * 1'000);
   switch (event.kind) {
   case event_kind::created:
     return took_create(event, now);

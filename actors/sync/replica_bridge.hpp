@@ -49,7 +49,7 @@ public:
       : replicas_{replicas}, types_{std::move(types)} {}
 
   /// Takes one event of the cells' log in, in the log's order.
-  void take(const stored_event& event, const moment& now);
+  void take(const stored_event& event, const moment& read_at);
   /// Takes in a twin as it is, of a node that begins to be replicated.
   void import(const twin_record& twin, const moment& now);
   /// These entries of a shard came from a peer.

@@ -3,7 +3,6 @@
 #include "messages/replies.hpp"
 #include "messages/requests.hpp"
 #include "runtime/adapters/machine.hpp"
-#include "runtime/sync_policies.hpp"
 
 #include <algorithm>
 #include <map>
@@ -52,24 +51,22 @@ std::string hex(std::uint64_t n) {
   return made;
 }
 
-replicator_options options_of(const replica_host::options& wanted, rocks_store& from,
-                              const model_table& models) {
+replicator_options options_of(const replica_host::options& wanted, rocks_store& from) {
   replicator_options made;
   made.identity = {wanted.cluster, wanted.node, writer_of(wanted.node, from.identity()),
                    from.identity().incarnation};
-  made.policies = policies_of(wanted.section, models);
+  made.policies = wanted.policies;
   made.random = system_entropy;
   return made;
 }
 
 } // namespace
 
-replica_host::replica_host(options wanted, rocks_store& from, const model_table& models,
-                           twin_api& on, const clock_port& clock,
+replica_host::replica_host(options wanted, rocks_store& from, twin_api& on, const clock_port& clock,
                            std::shared_ptr<peer_transport> way)
     : options_{std::move(wanted)}, store_{from}, node_{on}, clock_{clock}, way_{std::move(way)},
       kept_{from.database()}, replicas_{[&] {
-                                          auto made = options_of(options_, from, models);
+                                          auto made = options_of(options_, from);
                                           made.send = [this](std::uint32_t to, frame message) {
                                             way_->send(to, std::move(message));
                                           };
@@ -417,10 +414,14 @@ replica_host::answer replica_host::status() const {
   value_list links;
   for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
     auto one = replicas_.link(i).status(clock_.now());
+    auto way = way_->way(i);
+    if (one.trouble.empty() && one.state != link_state::up)
+      one.trouble = way.trouble;
     links.push_back(value{value_map{
         {"peer", value{options_.peers[i]}},
         {"state", value{std::string{to_string(one.state)}}},
         {"trouble", value{one.trouble}},
+        {"encrypted", value{way.encrypted}},
         {"backlog", number(one.backlog)},
         {"credit", number(one.credit)},
         {"sent_bytes", number(one.sent_bytes)},

@@ -29,6 +29,7 @@ public:
 
   struct options {
     sync_section section{};
+    conflict_policies policies{};
     /// Names of the peers, in the order of the transport's numbers.
     std::vector<std::string> peers{};
     std::string cluster{};
@@ -38,9 +39,9 @@ public:
     std::function<void(const std::string&)> log{};
   };
 
-  /// @param from, models, on, clock must outlive this.
-  replica_host(options wanted, rocks_store& from, const model_table& models, twin_api& on,
-               const clock_port& clock, std::shared_ptr<peer_transport> way);
+  /// @param from, on, clock must outlive this.
+  replica_host(options wanted, rocks_store& from, twin_api& on, const clock_port& clock,
+               std::shared_ptr<peer_transport> way);
   ~replica_host();
 
   /// Loads what is kept, and begins. @returns errc::store_corrupt, or what the transport says.

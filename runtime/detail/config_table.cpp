@@ -475,8 +475,8 @@ constexpr option table[] = {
     {.key = "sync.conflict",
      .unit = "a strategy",
      .help = "How writes of several nodes that did not know of each other become one value: "
-             "last_write_wins, version_based, authority:NODE, merge_max, merge_min, merge_sum, "
-             "merge_counter, merge_set, merge_map, or manual. Types and properties may say "
+             "last_write_wins, version_based, authority:NODE, max, min, sum, counter, set, "
+             "map, or manual. Types and properties may say "
              "otherwise.",
      .slot = [](option_target c) -> option_slot { return &c.node.sync.conflict; },
      .check = check_policy},

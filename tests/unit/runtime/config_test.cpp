@@ -194,8 +194,7 @@ TEST_CASE("a section that is not known is refused with the nearest valid one", "
   CHECK(faults_of("[[zzzzzzz]]\n")
         == "node.toml:1:3: unknown key 'zzzzzzz' outside of any section (the sections are node, "
            "listen, limits, supervision, types, store, history, sync, lane, rules, workflows, "
-           "compute, "
-           "log)\n");
+           "compute, cluster, log)\n");
   CHECK(code_of("[listne]\n") == errc::unknown_key);
 }
 
