@@ -57,7 +57,7 @@ TEST_CASE("the committed sample has every default and its own id", "[unit][runti
 TEST_CASE("every option stands in the sample with its unit, default and meaning",
           "[unit][runtime]") {
   auto sample = write_config({});
-  REQUIRE(config_options().size() == 80);
+  REQUIRE(config_options().size() == 86);
   for (const auto& each : config_options()) {
     if (each.key.starts_with("types.")) {
       auto name = each.key.substr(each.key.rfind('.') + 1);
@@ -193,8 +193,8 @@ TEST_CASE("a section that is not known is refused with the nearest valid one", "
         == "node.toml:3:2: unknown section [listne] (did you mean [listen]?)\n");
   CHECK(faults_of("[[zzzzzzz]]\n")
         == "node.toml:1:3: unknown key 'zzzzzzz' outside of any section (the sections are node, "
-           "listen, limits, supervision, types, store, history, sync, lane, rules, workflows, "
-           "compute, cluster, log)\n");
+           "listen, limits, supervision, types, store, history, export, sync, lane, rules, "
+           "workflows, compute, cluster, log)\n");
   CHECK(code_of("[listne]\n") == errc::unknown_key);
 }
 
