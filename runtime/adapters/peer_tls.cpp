@@ -6,17 +6,20 @@
 
 #include <algorithm>
 #include <climits>
+#include <system_error>
 
 namespace gemel {
 
 namespace {
 
+// The first one of OpenSSL's errors: those behind it say what it led to.
 std::string words() {
-  std::string text;
-  for (unsigned long code = ERR_get_error(); code != 0; code = ERR_get_error())
-    if (const auto* reason = ERR_reason_error_string(code))
-      text = reason;
-  return text.empty() ? "no reason given" : text;
+  auto code = ERR_get_error();
+  ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(code))
+    return std::generic_category().message(ERR_GET_REASON(code));
+  const auto* reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "no reason given";
 }
 
 auto file_fault(const std::string& path) {

@@ -346,3 +346,18 @@ TEST_CASE("what a peer does not read is bounded", "[integration][runtime]") {
   stand_still.unlock();
   CHECK(refused);
 }
+
+TEST_CASE("a certificate that cannot be used is named with the reason", "[integration][runtime]") {
+  test::temporary_folder folder;
+  test::certificate_maker authority{folder.path()};
+  auto files = authority.make("edge");
+  auto why = [](const tls_files& wanted) { return tls_identity::load(wanted).error().context; };
+  REQUIRE(tls_identity::load(files));
+  auto other = authority.make("cloud");
+  CHECK(why({files.certificate, other.private_key, files.authority})
+        == other.private_key + ": key values mismatch");
+  CHECK(why({folder.file("none.pem"), files.private_key, files.authority})
+        == folder.file("none.pem") + ": No such file or directory");
+  CHECK(why({files.private_key, files.private_key, files.authority})
+        == files.private_key + ": no start line");
+}
