@@ -2,17 +2,16 @@
 // cut, both sides write what the other does not know of, and when it heals, each property shows
 // what its strategy makes of that.
 
-#include "runtime/adapters/machine.hpp"
-#include "runtime/adapters/peer_links.hpp"
-#include "runtime/adapters/system_clock.hpp"
-#include "runtime/gemel.hpp"
-
 #include <fmt/format.h>
+#include <runtime/gemel.hpp>
+#include <runtime/peers.hpp>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -98,21 +97,17 @@ struct side {
   std::unique_ptr<node> at;
 };
 
-side start(const std::string& name, const std::string& peer, const std::string& folder,
-           std::uint16_t listens, std::uint16_t calls, const clock_port& clock) {
-  peer_links::options links;
-  links.cluster = "plant";
-  links.node = name;
-  links.key = "only an example, 16 bytes or more";
-  links.listen_address = "127.0.0.1";
-  links.listen_port = listens;
-  links.peers = {{peer, calls != 0 ? "127.0.0.1" : "", calls}};
+side start(const std::string& name, const std::string& peer, const std::string& folder) {
   side made;
-  made.way = std::make_shared<cuttable_way>(std::make_shared<peer_links>(std::move(links), clock));
   node_options wanted;
   wanted.config.node.id = name;
   wanted.config.store.path = folder + "/" + name;
   wanted.config.store.reserve_bytes = 0;
+  auto& cluster = wanted.config.cluster;
+  cluster.name = "plant";
+  cluster.key_file = folder + "/key";
+  cluster.listen_port = 0;
+  cluster.peers = {peer};
   auto& machine = wanted.config.types["machine"].model;
   machine.name = "machine";
   for (const auto& one : strategies()) {
@@ -121,7 +116,8 @@ side start(const std::string& name, const std::string& peer, const std::string& 
     declared.conflict = one.name;
     machine.properties.push_back(std::move(declared));
   }
-  wanted.peers = {"plant", {peer}, made.way};
+  made.way = std::make_shared<cuttable_way>(must(make_peer_links(wanted.config)));
+  wanted.peers = {cluster.name, peer_names(wanted.config), made.way};
   made.at = must(node::start(std::move(wanted)));
   return made;
 }
@@ -179,11 +175,10 @@ bool agree(node& edge, node& cloud) {
 }
 
 void run(const std::string& folder) {
-  system_clock_port clock;
-  auto cloud = start("cloud", "edge", folder, 0, 0, clock);
+  std::ofstream{folder + "/key"} << "only an example, 16 bytes or more\n";
+  auto cloud = start("cloud", "edge", folder);
   auto listens = cloud.way->endpoint();
-  auto port = static_cast<std::uint16_t>(std::stoul(listens.substr(listens.rfind(':') + 1)));
-  auto edge = start("edge", "cloud", folder, 0, port, clock);
+  auto edge = start("edge", "cloud=" + listens, folder);
   fmt::print("an edge node and a cloud node, linked at {}\n", listens);
   must(edge.at->create({.id = "press-7", .type = "machine"}).map([](const auto&) {}));
   write(*edge.at, &strategy::before);
@@ -215,8 +210,8 @@ void run(const std::string& folder) {
 } // namespace
 
 int main() {
-  auto folder = std::filesystem::temp_directory_path()
-                / ("gemel-edge-cloud-" + std::to_string(gemel::system_entropy()));
+  auto folder =
+      std::filesystem::temp_directory_path() / ("gemel-edge-cloud-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   run(folder.string());
   std::filesystem::remove_all(folder);

@@ -1,8 +1,9 @@
-#include "runtime/adapters/peer_setup.hpp"
-
 #include "runtime/adapters/files.hpp"
+#include "runtime/adapters/peer_links.hpp"
+#include "runtime/adapters/system_clock.hpp"
 #include "runtime/detail/cluster_check.hpp"
 #include "runtime/peer_handshake.hpp"
+#include "runtime/peers.hpp"
 
 namespace gemel {
 
@@ -32,11 +33,10 @@ std::vector<peer_address> peers_of(const node_config& config) {
 
 } // namespace
 
-result<std::shared_ptr<peer_links>> make_peer_links(const node_config& config,
-                                                    const clock_port& clock) {
+result<std::shared_ptr<peer_transport>> make_peer_links(const node_config& config) {
   const auto& cluster = config.cluster;
   if (cluster.peers.empty())
-    return std::shared_ptr<peer_links>{};
+    return std::shared_ptr<peer_transport>{};
   auto key = read_key(cluster.key_file);
   if (!key)
     return tl::unexpected{key.error()};
@@ -48,7 +48,13 @@ result<std::shared_ptr<peer_links>> make_peer_links(const node_config& config,
   wanted.listen_port = cluster.listen_port;
   wanted.tls = {cluster.certificate, cluster.private_key, cluster.authority};
   wanted.peers = peers_of(config);
-  return std::make_shared<peer_links>(std::move(wanted), clock);
+  struct links_with_clock {
+    explicit links_with_clock(peer_links::options of) : links{std::move(of), clock} {}
+    system_clock_port clock;
+    peer_links links;
+  };
+  auto made = std::make_shared<links_with_clock>(std::move(wanted));
+  return std::shared_ptr<peer_transport>{made, &made->links};
 }
 
 std::vector<std::string> peer_names(const node_config& config) {

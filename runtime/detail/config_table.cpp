@@ -112,6 +112,8 @@ result<void> check_header_or_none(std::string_view text) {
           && std::none_of(text.begin(), text.end(), is_control)))
     return {};
   return fail(errc::bad_value, "it is no header such as 'Authorization: Token abc'");
+}
+
 result<void> check_peer(std::string_view text) {
   return read_peer(text).and_then([](const peer_address& peer) -> result<void> {
     return peer.host.empty() ? result<void>{} : check_address(peer.host);
@@ -802,8 +804,8 @@ std::string write(const option&, const std::vector<std::string>* place) {
   return "[" + text + "]";
 }
 
-// Nothing is written for nothing: TOML has no word for it. With a point or an exponent, so that it
-// is read as a decimal number and -0 stays.
+// Nothing is written for nothing: TOML has no word for it. With a point or an exponent, so that
+// it is read as a decimal number and -0 stays.
 std::string write(const option&, const std::optional<double>* place) {
   if (!*place)
     return {};

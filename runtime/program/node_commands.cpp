@@ -1,11 +1,10 @@
 #include "runtime/adapters/files.hpp"
-#include "runtime/adapters/peer_setup.hpp"
 #include "runtime/adapters/signals.hpp"
-#include "runtime/adapters/system_clock.hpp"
 #include "runtime/adapters/terminal.hpp"
 #include "runtime/check.hpp"
 #include "runtime/config.hpp"
 #include "runtime/node.hpp"
+#include "runtime/peers.hpp"
 #include "runtime/program/commands.hpp"
 #include "runtime/program/display.hpp"
 #include "runtime/program/json_text.hpp"
@@ -100,8 +99,7 @@ int serve(const program_context& context, const node_config& config) {
   node_options wanted;
   wanted.config = config;
   wanted.listen = true;
-  system_clock_port clock; // of the ways to its peers
-  auto ways = make_peer_links(config, clock);
+  auto ways = make_peer_links(config);
   if (!ways) {
     refuse(context, ways.error());
     return exit_failed;
