@@ -130,6 +130,11 @@ result<void> recovery::take_twin(shard_id shard, std::string_view id, std::strin
     bool is_newer = other == static_cast<std::uint16_t>(shard)
                         ? row.version <= twin->version
                         : basis(other) < basis(static_cast<std::uint16_t>(shard));
+    // The other one shows what is gone from there until it is written anew: the log must not forget
+    // before.
+    if (auto stale = is_newer ? other : static_cast<std::uint16_t>(shard);
+        other != static_cast<std::uint16_t>(shard))
+      note_need(stale, log_position{static_cast<std::uint64_t>(basis(stale)) + 1});
     if (!is_newer)
       return {};
     at(*known).discard(known->row);
