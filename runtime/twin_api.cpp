@@ -39,15 +39,16 @@ frame twin_api::ask(frame asked) {
   return waiting.get();
 }
 
-result<std::string> twin_api::create(const new_twin& twin) {
-  auto made = only_entry(create(std::span{&twin, 1}));
+result<std::string> twin_api::create(const new_twin& twin, std::optional<durability> wanted) {
+  auto made = only_entry(create(std::span{&twin, 1}, wanted));
   if (!made)
     return tl::unexpected<error>(std::move(made.error()));
   return std::move(made->ids.front());
 }
 
-result<outcome> twin_api::create(std::span<const new_twin> twins) {
-  return expect_outcome(ask(make_create(twins)));
+result<outcome> twin_api::create(std::span<const new_twin> twins,
+                                 std::optional<durability> wanted) {
+  return expect_outcome(ask(make_create(twins, wanted)));
 }
 
 result<void> twin_api::update(std::string_view id, std::initializer_list<property_ref> set) {
@@ -156,9 +157,10 @@ result<std::uint64_t> twin_api::count(query_request asked) {
   return query(asked).map([](const twin_page& page) { return page.total; });
 }
 
-result<void> twin_api::remove(std::string_view id, child_policy children) {
+result<void> twin_api::remove(std::string_view id, child_policy children,
+                              std::optional<durability> wanted) {
   std::string text{id};
-  return nothing(expect_outcome(ask(make_remove(std::span{&text, 1}, children))));
+  return nothing(expect_outcome(ask(make_remove(std::span{&text, 1}, children, wanted))));
 }
 
 result<void> twin_api::move(std::string_view id, lifecycle_trigger trigger) {
@@ -172,10 +174,11 @@ result<void> twin_api::move(std::string_view id, std::string_view parent) {
   return nothing(expect_outcome(ask(make_move(std::span{&text, 1}, parent))));
 }
 
-result<void> twin_api::retire(std::string_view id, child_policy children) {
+result<void> twin_api::retire(std::string_view id, child_policy children,
+                              std::optional<durability> wanted) {
   std::string one{id};
   auto trigger = static_cast<std::uint8_t>(lifecycle_trigger::retire);
-  return nothing(expect_outcome(ask(make_lifecycle({&one, 1}, trigger, children))));
+  return nothing(expect_outcome(ask(make_lifecycle({&one, 1}, trigger, children, wanted))));
 }
 
 result<value> twin_api::command(const twin_command& asked) {

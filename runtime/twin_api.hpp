@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/ports.hpp"
+#include "messages/durability.hpp"
 #include "messages/event_batch.hpp"
 #include "messages/records.hpp"
 #include "messages/requests.hpp"
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,11 +40,12 @@ public:
 
   /// Makes one twin. @returns its id; errc::twin_exists, twin_not_found (the parent), bad_name,
   /// bad_value, limit_reached.
-  result<std::string> create(const new_twin& twin);
+  /// @param wanted what must be true before the answer; nothing: as the type or the node says.
+  result<std::string> create(const new_twin& twin, std::optional<durability> wanted = {});
 
   /// Makes many twins, at most `limits::batch_entries_max`; each succeeds or fails for itself. An
   /// entry may name an earlier one as its parent.
-  result<outcome> create(std::span<const new_twin> twins);
+  result<outcome> create(std::span<const new_twin> twins, std::optional<durability> wanted = {});
 
   /// Sets properties of one twin. @returns errc::twin_not_found, illegal_state, bad_value,
   /// limit_reached, twin_crashed, overloaded.
@@ -87,7 +90,8 @@ public:
   result<std::uint64_t> count(query_request asked);
 
   /// Deletes a twin. @returns errc::twin_not_found, has_children.
-  result<void> remove(std::string_view id, child_policy children = child_policy::refuse);
+  result<void> remove(std::string_view id, child_policy children = child_policy::refuse,
+                      std::optional<durability> wanted = {});
 
   /// Moves a twin along the lifecycle table. @returns errc::illegal_state, twin_not_found; of
   /// `retire` errc::has_children too.
@@ -101,7 +105,8 @@ public:
 
   /// Takes a twin out of use for good; with `cascade` all below it too, with `orphan` its children
   /// become roots first. @returns errc::has_children, illegal_state, twin_not_found.
-  result<void> retire(std::string_view id, child_policy children = child_policy::refuse);
+  result<void> retire(std::string_view id, child_policy children = child_policy::refuse,
+                      std::optional<durability> wanted = {});
 
   /// Asks a twin's behaviour to do something. @returns its answer; errc::unknown_command with those
   /// it has, command_failed with its words, twin_crashed, timed_out (see `twin_command`),

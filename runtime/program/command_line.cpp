@@ -34,6 +34,15 @@ void add_link_options(CLI::App& command, program_context& context) {
       ->type_name("TIME");
 }
 
+void add_durability_option(CLI::App& command, std::string& level) {
+  command
+      .add_option("--durability", level,
+                  "What must be true before the answer: memory, process or disk; else as the node "
+                  "or the type says")
+      ->check(CLI::IsMember({"memory", "process", "disk"}))
+      ->type_name("LEVEL");
+}
+
 void add_children_option(CLI::App& command, std::string& policy) {
   command
       .add_option("--children", policy,

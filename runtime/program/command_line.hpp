@@ -55,6 +55,9 @@ void add_json_option(CLI::App& command, program_context& context);
 /// Adds `--node`, `--timeout` and `--json`.
 void add_link_options(CLI::App& command, program_context& context);
 
+/// `--durability`: what must be true before the answer.
+void add_durability_option(CLI::App& command, std::string& level);
+
 /// Adds `--children`: what becomes of the twins below. @param policy as it stands there.
 void add_children_option(CLI::App& command, std::string& policy);
 /// What `--children` says.

@@ -16,6 +16,7 @@ namespace {
 struct create_arguments {
   new_twin twin;
   std::vector<std::string> properties;
+  std::string durability{};
 };
 
 int run_create(const program_context& context, create_arguments& asked) {
@@ -31,7 +32,7 @@ int run_create(const program_context& context, create_arguments& asked) {
   auto link = open_link(context);
   if (!link)
     return refuse(context, link.error());
-  auto made = (*link)->create(asked.twin);
+  auto made = (*link)->create(asked.twin, parse_durability(asked.durability));
   if (!made)
     return refuse(context, made.error());
   context.console.out(context.json ? json_object{}.add("id", value{*made}).text() + "\n"
@@ -53,6 +54,7 @@ void add_create_command(CLI::App& twin, program_context& context) {
       ->type_name("KEY");
   command->add_flag("--if-absent", asked->twin.if_absent,
                     "A twin of this id that is there already is fine, and stays as it is");
+  add_durability_option(*command, asked->durability);
   add_link_options(*command, context);
   command->footer("Examples:\n"
                   "  gemel twin create --id hall-3 --type hall name=\"Hall 3\"\n"
@@ -173,17 +175,18 @@ int for_each_id(const program_context& context, const std::vector<std::string>& 
 struct delete_arguments {
   std::vector<std::string> ids;
   std::string children = "refuse";
+  std::string durability{};
 };
 
 int run_delete(const program_context& context, const delete_arguments& asked) {
   return for_each_id(context, asked.ids, "deleted", [&](client& link, const std::string& id) {
-    return link.remove(id, child_policy_of(asked.children));
+    return link.remove(id, child_policy_of(asked.children), parse_durability(asked.durability));
   });
 }
 
 int run_retire(const program_context& context, const delete_arguments& asked) {
   return for_each_id(context, asked.ids, "retired", [&](client& link, const std::string& id) {
-    return link.retire(id, child_policy_of(asked.children));
+    return link.retire(id, child_policy_of(asked.children), parse_durability(asked.durability));
   });
 }
 
@@ -192,6 +195,7 @@ void add_delete_command(CLI::App& twin, program_context& context) {
   auto* command = twin.add_subcommand("delete", "Delete twins");
   command->add_option("ID", asked->ids, "Ids")->required()->type_name("");
   add_children_option(*command, asked->children);
+  add_durability_option(*command, asked->durability);
   add_link_options(*command, context);
   command->footer("Examples:\n"
                   "  gemel twin delete press-7 press-8\n"
@@ -206,6 +210,7 @@ void add_retire_command(CLI::App& twin, program_context& context) {
   auto* command = twin.add_subcommand("retire", "Take twins out of use for good, but keep them");
   command->add_option("ID", asked->ids, "Ids")->required()->type_name("");
   add_children_option(*command, asked->children);
+  add_durability_option(*command, asked->durability);
   add_link_options(*command, context);
   command->footer("Examples:\n"
                   "  gemel twin retire press-7\n"

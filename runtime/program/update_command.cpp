@@ -178,12 +178,7 @@ void add_update_command(CLI::App& twin, program_context& context) {
       ->allow_extra_args(false)
       ->type_name("ID");
   command->add_flag("--atomic", asked->options.atomic, "Change all of the twins or none");
-  command
-      ->add_option("--durability", asked->durability,
-                   "What must be true before the answer: memory, process or disk; else as the node "
-                   "or the type says")
-      ->check(CLI::IsMember({"memory", "process", "disk"}))
-      ->type_name("LEVEL");
+  add_durability_option(*command, asked->durability);
   command->add_option("--cause", asked->options.cause, "The id of the event that led to this")
       ->type_name("EVENT");
   add_link_options(*command, context);
