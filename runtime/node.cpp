@@ -488,8 +488,9 @@ result<std::unique_ptr<node>> node::start(node_options options) {
   if (auto ready = started->parts_->start_history(*started); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
   if (auto ready = started->parts_->start_export(*started); !ready)
-    if (auto ready = started->parts_->start_replicas(*started); !ready)
-      return tl::unexpected<error>(std::move(ready.error()));
+    return tl::unexpected<error>(std::move(ready.error()));
+  if (auto ready = started->parts_->start_replicas(*started); !ready)
+    return tl::unexpected<error>(std::move(ready.error()));
   if (started->parts_->options.listen)
     if (auto heard = started->parts_->listen(); !heard)
       return tl::unexpected<error>(std::move(heard.error()));
