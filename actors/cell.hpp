@@ -125,6 +125,8 @@ public:
 
   /// Behind it: hands over to the store what the turn changed, and lets out what waited for that.
   void seal_turn(const moment& now);
+  /// Hands over what was logged so far, and lets go what waits for that to leave the cell.
+  void release_messages();
 
   /// Work that had waited for a claim on a row, which is decided now; to be run before anything
   /// else. @returns false if there is none; true, maybe with nothing appended, if there may be

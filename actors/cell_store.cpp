@@ -59,8 +59,13 @@ void cell::log_event(event_kind kind, std::uint32_t index, dot id, const moment&
 void cell::seal_turn(const moment& now) {
   if (journal_ == nullptr) [[likely]]
     return;
-  journal_->end_turn({world_.send, world_.emit});
+  release_messages();
   write_snapshots(now);
+}
+
+void cell::release_messages() {
+  if (journal_ != nullptr)
+    journal_->end_turn({world_.send, world_.emit});
 }
 
 /// At most one shard in a turn: it costs a look at all rows.

@@ -82,6 +82,10 @@ void twin_mover::carry_out() {
   std::vector<asked> done;
   auto budget = limits::moves_at_once;
   auto at = cells_.front()->time();
+  // What a cell said of a twin before, in the turn that it stands still in, is not to come after
+  // what another cell says of it from now on.
+  for (std::size_t i = 0; i < cells_.size(); ++i)
+    core(i).release_messages();
   for (;;) {
     asked one;
     {
@@ -234,8 +238,10 @@ result<void> twin_mover::move_below(asked& of, const std::string& id, const std:
   }
   core(above.cell).has_children(above.row);
   // Where the parent was may still be on its way to an earlier group of it.
-  if (is_first)
+  if (is_first) {
     core(above.cell).tell_moved(above.row);
+    moved_ids_.insert(parent); // It was spoken of, as if it had moved.
+  }
   transfer(from, to, now);
   moved_ids_.insert(id);
   of.touched.insert(static_cast<std::size_t>(to.cell));

@@ -29,7 +29,7 @@ add_library(gemel_build INTERFACE)
 target_compile_options(gemel_build INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 warns of overlaps in std::string that cannot be (its bug 105651), at -O3.
-  target_compile_options(gemel_build INTERFACE -Wno-restrict)
+  target_compile_options(gemel_build INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 if(GEMEL_WERROR)
   target_compile_options(gemel_build INTERFACE -Werror)
