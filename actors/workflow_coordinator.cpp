@@ -219,11 +219,13 @@ std::string workflow_coordinator::new_id(std::string base) {
   if (base.empty())
     base = "run";
   constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuvwxyz";
+  constexpr std::uint64_t ids_per_ms = 64;
   for (;;) {
-    // Time and a counter, so that ids of runs that were forgotten do not come back.
-    auto number = static_cast<std::uint64_t>(world_.now_ms()) * 64 + ++last_number_ % 64;
+    // By the time, so that ids of runs that were forgotten do not come back.
+    last_number_ =
+        std::max(last_number_ + 1, static_cast<std::uint64_t>(world_.now_ms()) * ids_per_ms);
     std::string made;
-    for (; number > 0; number /= digits.size())
+    for (auto number = last_number_; number > 0; number /= digits.size())
       made.insert(made.begin(), digits[number % digits.size()]);
     if (!runs_.contains(base + "-" + made))
       return base + "-" + made;

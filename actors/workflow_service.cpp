@@ -5,6 +5,7 @@
 #include "workflows/run_record_value.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace gemel {
 
@@ -28,13 +29,17 @@ value number(std::size_t count) {
   return value{static_cast<std::int64_t>(count)};
 }
 
-// A result that is too large for an answer stays with the node.
+// What is too large for an answer stays with the node.
+value stand_in(const value& large) {
+  return value{value_map{{"large", value{true}}, {"bytes", number(large.heap_bytes())}}};
+}
+
 value shown(const run_record& record) {
   auto bytes = record.outcome.result.heap_bytes();
   if (bytes <= answer_bytes_max / 2)
     return to_value(record);
   auto slim = record;
-  slim.outcome.result = value{value_map{{"large", value{true}}, {"bytes", number(bytes)}}};
+  slim.outcome.result = stand_in(record.outcome.result);
   return to_value(slim);
 }
 
@@ -71,6 +76,8 @@ void workflow_service::call(const service_call& asked, const reply_function& rep
   arguments from{asked.arguments};
   if (asked.name == "changes")
     return changes(from, reply);
+  if (asked.name == "run")
+    return run(from, reply);
   auto made = [&]() -> answer {
     if (asked.name == "add")
       return add(from);
@@ -138,6 +145,33 @@ workflow_service::answer workflow_service::start(arguments& from) {
   if (!begun)
     return tl::unexpected<error>(begun.error());
   return value{value_map{{"id", value{*begun}}, {"state", state_of(*begun)}}};
+}
+
+// Runs without an end so far have no results.
+value workflow_service::end_of(std::string_view id) const {
+  auto found = coordinator_.find(id);
+  if (!found)
+    return {};
+  bool has_ended = is_terminal(found->run->state());
+  auto results = has_ended ? found->run->results() : value{};
+  if (results.heap_bytes() > answer_bytes_max)
+    results = stand_in(results);
+  return value{value_map{{"id", value{found->id}},
+                         {"state", value{to_string(found->run->state())}},
+                         {"ended", value{has_ended}},
+                         {"results", std::move(results)}}};
+}
+
+void workflow_service::run(arguments& from, const reply_function& reply) {
+  auto wait = from.reader.integer("wait_ms", 0, wait_ms_max).value_or(wait_ms_max);
+  auto begun = start(from);
+  if (!begun)
+    return reply(make_error_reply(begun.error()));
+  const auto* id = begun->find("id");
+  GEMEL_CHECK(id != nullptr);
+  coordinator_.when_changed(
+      id->as_text(), std::numeric_limits<std::size_t>::max(), now_ms_() + wait,
+      [this, id = std::string{id->as_text()}, reply] { reply(make_result_reply(end_of(id))); });
 }
 
 namespace {

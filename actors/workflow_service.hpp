@@ -9,6 +9,8 @@ namespace gemel {
 ///
 ///     add       document, file          -> workflow, version, digest
 ///     start     document | workflow, version; id, input -> id, state
+///     run       as start; wait_ms       -> id, state, ended, results (by step); waits up to
+///                                          wait_ms for the end, else as long as is allowed
 ///     list      workflow, state, limit  -> runs: id, workflow, version, state, started_ms,
 ///                                          ended_ms, steps, steps_ended, cause
 ///     show      id                      -> id, state, document, input, cause, changes
@@ -34,6 +36,8 @@ private:
 
   answer add(arguments& from);
   answer start(arguments& from);
+  void run(arguments& from, const reply_function& reply);
+  value end_of(std::string_view id) const;
   answer list(arguments& from);
   answer show(arguments& from);
   answer signal(arguments& from);

@@ -12,13 +12,6 @@ namespace gemel::bench {
 
 namespace {
 
-std::string store_folder(const options& asked) {
-  auto path = asked.folder.empty() ? std::filesystem::temp_directory_path()
-                                         / ("gemel-bench-" + std::to_string(::getpid()))
-                                   : std::filesystem::path{asked.folder} / "gemel-bench";
-  return path.string();
-}
-
 std::unique_ptr<node> start_stored(const options& asked, const std::string& folder,
                                    durability level) {
   node_options wanted;

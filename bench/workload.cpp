@@ -3,11 +3,13 @@
 #include "runtime/adapters/machine.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 #include <thread>
 
 namespace gemel::bench {
@@ -121,6 +123,13 @@ frame make_updates(const std::vector<std::string>& ids, std::uint32_t count,
     made.add(ids[random.below(ids.size())], set);
   }
   return made.finish();
+}
+
+std::string store_folder(const options& asked) {
+  auto path = asked.folder.empty() ? std::filesystem::temp_directory_path()
+                                         / ("gemel-bench-" + std::to_string(::getpid()))
+                                   : std::filesystem::path{asked.folder} / "gemel-bench";
+  return path.string();
 }
 
 double processor_seconds() {

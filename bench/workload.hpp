@@ -75,6 +75,9 @@ inline constexpr std::uint64_t machines_per_building = 100;
 /// above 85, and vibration.
 frame make_updates(const std::vector<std::string>& ids, std::uint32_t count, random_source& random);
 
+/// A folder of this process for a store; nothing is made.
+std::string store_folder(const options& asked);
+
 /// Seconds of processor time that this process has used.
 double processor_seconds();
 
@@ -97,5 +100,6 @@ int run_memory(const options& asked);
 int run_raw_caf(const options& asked);
 int run_rollup(const options& asked);
 int run_rules(const options& asked);
+int run_workflow(const options& asked);
 
 } // namespace gemel::bench

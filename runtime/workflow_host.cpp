@@ -59,6 +59,7 @@ struct workflow_host::parts {
   std::int64_t now_ms() const { return clock.now().unix_us / us_per_ms; }
   std::optional<std::int64_t> next_due() const;
   void tick();
+  void count();
   value compute_status() const;
   value function_list() const;
   void answer_compute(const service_call& asked, const reply_function& reply) const;
@@ -232,6 +233,9 @@ std::optional<std::int64_t> workflow_host::parts::next_due() const {
 void workflow_host::parts::tick() {
   look_at_folders();
   coordinator->tick();
+}
+
+void workflow_host::parts::count() {
   const auto& counts = coordinator->counts();
   open_runs = coordinator->open_runs();
   started = counts.started;
@@ -353,7 +357,8 @@ result<std::unique_ptr<workflow_host>> workflow_host::start(options wanted, ingr
     in.on_service(name, [whole](const service_call& asked, reply_function reply) {
       whole->call(asked, std::move(reply));
     });
-  inside->thread.start({[inside] { return inside->next_due(); }, [inside] { inside->tick(); }});
+  inside->thread.start({[inside] { return inside->next_due(); }, [inside] { inside->tick(); },
+                        [inside] { inside->count(); }});
   inside->thread.post([inside] {
     inside->coordinator->resume_all();
     inside->follow_interest();

@@ -48,6 +48,8 @@ void task_thread::run() {
     taken.clear();
     if (auto at = due_.next_due(); at && *at <= clock_.now().unix_us / us_per_ms)
       due_.tick();
+    if (due_.turn_ended)
+      due_.turn_ended();
   }
 }
 

@@ -19,6 +19,8 @@ public:
     /// When `tick` is next wanted, in milliseconds since 1970 UTC; asked on the thread.
     std::function<std::optional<std::int64_t>()> next_due{};
     std::function<void()> tick{};
+    /// After each turn of posted tasks and ticks; may be empty.
+    std::function<void()> turn_ended{};
   };
 
   /// @param clock must outlive this.

@@ -4,6 +4,7 @@
 #include "tests/support/simulated_node.hpp"
 
 #include <deque>
+#include <set>
 
 using namespace gemel;
 
@@ -407,4 +408,58 @@ TEST_CASE("who waits for a change hears of it, or of the end of the time", "[uni
   s.aut->when_changed("r1", seen, s.now() + 10'000, [&] { ++told; });
   s.pass(1'000);
   CHECK(told == 2);
+}
+
+TEST_CASE("whoever runs a workflow is answered with its results at the end", "[unit][actors]") {
+  stage on;
+  workflow_service service{*on.aut, [&] { return on.now(); }};
+  std::optional<value> end;
+  auto run = [&](std::int64_t wait_ms) {
+    end.reset();
+    service.call(
+        {"workflows", "run",
+         value{value_map{
+             {"document", value{cool_down}}, {"id", value{"r"}}, {"wait_ms", value{wait_ms}}}}},
+        [&](const frame& answer) {
+          auto made = expect_result(answer);
+          end = made ? *made : value{to_string(made.error().code)};
+        });
+    on.settle();
+  };
+  run(10'000);
+  CHECK_FALSE(end);
+  on.pass(150);
+  CHECK_FALSE(end);
+  on.pass(100);
+  REQUIRE(end);
+  CHECK(*end->find("id") == value{"r"});
+  CHECK(*end->find("state") == value{"completed"});
+  CHECK(*end->find("ended") == value{true});
+  CHECK(*end->find("results")->find("count")->find("value") == value{2});
+  run(0); // The same run, which has ended.
+  REQUIRE(end);
+  CHECK(*end->find("results")->find("count")->find("value") == value{2});
+}
+
+TEST_CASE("whoever waits for a run no longer than it takes hears that it goes on",
+          "[unit][actors]") {
+  stage on;
+  workflow_service service{*on.aut, [&] { return on.now(); }};
+  std::optional<value> answer;
+  service.call({"workflows", "run",
+                value{value_map{{"document", value{cool_down}}, {"wait_ms", value{100}}}}},
+               [&](const frame& made) { answer = expect_result(made).value_or(value{}); });
+  on.pass(100);
+  REQUIRE(answer);
+  CHECK(*answer->find("ended") == value{false});
+  CHECK(answer->find("results")->is_null());
+}
+
+TEST_CASE("any number of runs start in one moment, each with an id of its own", "[unit][actors]") {
+  stage on;
+  auto document = on.add(cool_down);
+  std::set<std::string> ids;
+  for (int i = 0; i < 200; ++i)
+    ids.insert(on.aut->start({{}, document, {}, ""}).value());
+  CHECK(ids.size() == 200);
 }
