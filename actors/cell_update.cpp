@@ -83,9 +83,12 @@ void cell::fetch_row(std::uint32_t index) const noexcept {
 void cell::fetch_slots(std::uint32_t index) const noexcept {
   if (index >= row_count_)
     return;
-  const auto* slots = reinterpret_cast<const char*>(row_at(index).slots);
+  const auto& row = row_at(index);
+  const auto* slots = reinterpret_cast<const char*>(row.slots);
   for (std::size_t line = 0; line < slot_lines; ++line)
     __builtin_prefetch(slots + line * cache_line);
+  if (row.has(twin_row::watched))
+    lane_.fetch_row(index);
 }
 
 /// Asks for the memory of the updates after `i`: first what the frame says of them, then their

@@ -88,14 +88,13 @@ lane_event lane::event_of(event_kind kind, const lane_subject& of, const event_o
 void lane::put(lane_event&& happened, const lane_subject& of, const moment& now) {
   auto place = static_cast<std::uint32_t>(events_.size());
   events_.push_back(std::move(happened));
-  auto match_all = [&](const reader_list& list) {
+  auto match_all = [&](std::span<reader* const> list) {
     for (auto* r : list)
       match(*r, place, of, now);
   };
   match_all(all_readers_);
   if (of.row.has(twin_row::watched))
-    if (auto list = row_readers_.find(of.index); list != row_readers_.end())
-      match_all(list->second);
+    match_all(row_readers_.of(of.index));
   if (!typed_readers_.empty())
     match_all(readers_of_type(of.row.layout->type()));
   if (!parent_readers_.empty() && of.group != nullptr)
@@ -387,10 +386,9 @@ void lane::list_reader(reader& r, const std::vector<std::uint32_t>& rows) {
   const auto& request = r.asked->asked();
   if (!request.ids.empty()) {
     for (auto index : rows) {
-      auto& watchers = row_readers_[index];
-      if (!watchers.empty() && watchers.back() == &r)
+      if (auto watchers = row_readers_.of(index); !watchers.empty() && watchers.back() == &r)
         continue; // Named twice.
-      watchers.push_back(&r);
+      row_readers_.add(index, &r);
       r.rows.push_back(index);
       world_.row(index).set(twin_row::watched);
     }
@@ -414,20 +412,12 @@ void lane::unsubscribe(std::uint64_t number) {
   auto* gone = i->second.get();
   if (std::erase(pending_readers_, gone) > 0)
     deliver(*gone);
-  auto drop_from = [gone](auto& table, const auto& key) {
-    auto entry = table.find(key);
-    if (entry == table.end())
-      return false;
-    std::erase(entry->second, gone);
-    if (!entry->second.empty())
-      return false;
-    table.erase(entry);
-    return true;
-  };
   for (auto index : gone->rows)
-    if (drop_from(row_readers_, index))
+    if (row_readers_.remove(index, gone))
       world_.row(index).set(twin_row::watched, false);
-  drop_from(parent_readers_, gone->asked->asked().parent);
+  if (auto of = parent_readers_.find(gone->asked->asked().parent); of != parent_readers_.end())
+    if (std::erase(of->second, gone) > 0 && of->second.empty())
+      parent_readers_.erase(of);
   if (std::erase(subtree_readers_, gone) > 0)
     subtree_readers_of_.clear();
   if (std::erase(typed_readers_, gone) > 0)
@@ -456,19 +446,15 @@ void lane::forget_row(std::uint32_t index) {
       give_held(*r, std::move(*held));
     r->folder->forget(index);
   }
-  auto watchers = row_readers_.find(index);
-  if (watchers == row_readers_.end())
-    return;
-  for (auto* r : watchers->second)
+  for (auto* r : row_readers_.of(index))
     std::erase(r->rows, index);
-  row_readers_.erase(watchers);
+  row_readers_.clear(index);
 }
 
 std::vector<subscription_ptr> lane::give_row_away(std::uint32_t index) {
   std::vector<subscription_ptr> made;
-  if (auto watchers = row_readers_.find(index); watchers != row_readers_.end())
-    for (auto* r : watchers->second)
-      made.push_back(r->asked);
+  for (auto* r : row_readers_.of(index))
+    made.push_back(r->asked);
   forget_row(index);
   // What comes of it in the other cell is later.
   flush();

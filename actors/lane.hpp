@@ -6,6 +6,7 @@
 #include "actors/hierarchy.hpp"
 #include "actors/lane_event.hpp"
 #include "actors/ports.hpp"
+#include "actors/row_watchers.hpp"
 #include "actors/subscription.hpp"
 #include "actors/twin.hpp"
 #include "actors/update_folder.hpp"
@@ -83,6 +84,9 @@ public:
 
   /// Whether anybody may want an event of this twin; cheap, since every update asks.
   bool wanted(const lane_subject& of) { return !readers_.empty() && is_wanted(of); }
+
+  /// Asks for the memory that an event of the watched twin of this row will look at.
+  void fetch_row(std::uint32_t index) const noexcept { row_readers_.fetch(index); }
 
   /// Tells those who want it of an event without changes. Must be called while the row is as the
   /// event left it. May flush.
@@ -189,7 +193,7 @@ private:
   // Those that the lane holds something for.
   reader_list pending_readers_;
   // Each reader stands in one of these, the most selective that it can.
-  boost::unordered_flat_map<std::uint32_t, reader_list> row_readers_;
+  row_watchers<reader> row_readers_;
   std::unordered_map<std::string, reader_list> parent_readers_;
   reader_list subtree_readers_;
   reader_list typed_readers_;

@@ -146,7 +146,7 @@ const value* value::find(std::string_view key) const noexcept {
   return i != members.end() && i->key == key ? &i->content : nullptr;
 }
 
-std::size_t value::heap_bytes() const noexcept {
+std::size_t value::bytes_on_heap() const noexcept {
   switch (tag()) {
   case tag_heap_text:
   case tag_bytes:

@@ -146,7 +146,7 @@ public:
   const value* find(std::string_view key) const noexcept;
 
   /// Bytes on the heap that this value holds, shared ones counted fully.
-  std::size_t heap_bytes() const noexcept;
+  std::size_t heap_bytes() const noexcept { return on_heap() ? bytes_on_heap() : 0; }
 
   /// Identical: same kind and same content; a NaN is identical to itself, 1 is not 1.0.
   friend bool operator==(const value& left, const value& right) noexcept;
@@ -171,6 +171,7 @@ private:
   unsigned char tag() const noexcept { return raw_[15]; }
   void tag(unsigned char t) noexcept { raw_[15] = t; }
   bool on_heap() const noexcept { return tag() >= tag_heap_text; }
+  std::size_t bytes_on_heap() const noexcept;
   template <class T>
   T load() const noexcept {
     T content;
