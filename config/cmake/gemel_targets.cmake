@@ -80,6 +80,7 @@ function(gemel_add_program name)
     # First in the line and needed in any case: its malloc is found before the C library's.
     target_link_options(${name} PRIVATE -Wl,--no-as-needed)
     target_link_libraries(${name} PRIVATE mimalloc)
+    target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/runtime/program/huge_pages.cpp")
   endif()
   target_link_libraries(${name} PRIVATE gemel_build)
   foreach(used IN LISTS arg_USES)
