@@ -1,5 +1,6 @@
 #include "actors/session_actor.hpp"
 
+#include "actors/courier.hpp"
 #include "messages/requests.hpp"
 
 namespace gemel {
@@ -62,7 +63,7 @@ caf::result<frame> session_state::request(const frame& asked) {
   waiting_.emplace(number, promise);
   // Answers come from cells' threads; they are delivered in this actor's own turn.
   reply_function reply = [to = caf::actor{self_}, number](frame content) {
-    caf::anon_send(to, answer_atom::value, number, std::move(content));
+    courier::post(to, answer_atom::value, number, std::move(content));
   };
   submit(asked, std::move(reply));
   return promise;
@@ -72,7 +73,7 @@ void session_state::submit(const frame& asked, reply_function reply) {
   auto message = asked.message();
   if (message.isSubscribe()) {
     auto deliver = [to = caf::actor{self_}](frame batch) {
-      caf::anon_send(to, event_atom::value, std::move(batch));
+      courier::post(to, event_atom::value, std::move(batch));
     };
     return context_->in.subscribe(asked, {owner(), std::move(deliver)}, reply);
   }

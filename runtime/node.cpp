@@ -1,5 +1,6 @@
 #include "runtime/node.hpp"
 
+#include "actors/courier.hpp"
 #include "actors/session_actor.hpp"
 #include "actors/twin_actor.hpp"
 #include "runtime/adapters/cell_alarms.hpp"
@@ -234,7 +235,9 @@ result<void> node::parts::start_cells() {
   cell_runner::options limits{
       {options.config.limits.cell_queue_items_max, options.config.limits.cell_queue_bytes_max}};
   limits.on_fault = log_fault;
-  threads = std::make_unique<cell_workers>(workers, cell_count);
+  threads = std::make_unique<cell_workers>(
+      workers, cell_count,
+      cell_workers::hooks{[this] { courier::employ(system); }, [] { courier::dispatch_here(); }});
   std::vector<cell_runner*> cells;
   alarms = std::make_unique<cell_alarms>(clock, cell_count);
   for (std::uint32_t i = 0; i < cell_count; ++i) {
@@ -544,7 +547,7 @@ result<subscription_id> node::subscribe(const subscription_request& asked,
       subscriber_actor, parts_->in.get(),
       [callback = std::move(callback)](const frame& events) { callback(event_batch{events}); });
   auto deliver = [subscriber](frame events) {
-    caf::anon_send(subscriber, event_atom::value, std::move(events));
+    courier::post(subscriber, event_atom::value, std::move(events));
   };
   std::promise<frame> answer;
   parts_->in->subscribe(make_subscribe(asked), {subscriber.id(), deliver},

@@ -50,7 +50,7 @@ void pause_briefly() noexcept {
 /// exchange that it makes anyway.
 class cell_workers::worker {
 public:
-  worker() : thread_{[this] { run(); }} {}
+  explicit worker(const hooks& beside) : hooks_{beside}, thread_{[this] { run(); }} {}
 
   void push(scheduled_cell& cell) noexcept {
     auto* first = first_.load(std::memory_order_relaxed);
@@ -138,12 +138,18 @@ private:
   std::uint64_t run_cell(scheduled_cell& cell) {
     auto before = cell.runner->handled();
     turns_.fetch_add(1, std::memory_order_relaxed);
-    if (cell.runner->turn())
+    bool more = cell.runner->turn();
+    auto handled = cell.runner->handled() - before;
+    if (more)
       push(cell);
-    return cell.runner->handled() - before;
+    if (hooks_.turn_ended)
+      hooks_.turn_ended();
+    return handled;
   }
 
   void run() {
+    if (hooks_.started)
+      hooks_.started();
     for (;;) {
       auto sleeps = sleeps_.load(std::memory_order_relaxed);
       auto* list = oldest_first(take());
@@ -161,6 +167,7 @@ private:
     }
   }
 
+  const hooks& hooks_;
   scheduled_cell asleep_mark_;
   scheduled_cell stop_mark_;
   alignas(64) std::atomic<scheduled_cell*> first_{nullptr};
@@ -179,9 +186,10 @@ private:
   std::thread thread_;
 };
 
-cell_workers::cell_workers(std::size_t threads, std::size_t cells) : cells_(cells) {
+cell_workers::cell_workers(std::size_t threads, std::size_t cells, hooks beside)
+    : hooks_{std::move(beside)}, cells_(cells) {
   for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i)
-    workers_.push_back(std::make_unique<worker>());
+    workers_.push_back(std::make_unique<worker>(hooks_));
 }
 
 cell_workers::~cell_workers() {

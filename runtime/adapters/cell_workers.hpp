@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -26,8 +27,15 @@ public:
     std::uint64_t sleeps = 0;
   };
 
+  /// What a thread does beside its turns; must not throw. Either may be empty.
+  struct hooks {
+    std::function<void()> started{};
+    std::function<void()> turn_ended{};
+  };
+
   /// Starts `threads` threads, at least one, for `cells` cells.
-  cell_workers(std::size_t threads, std::size_t cells);
+  cell_workers(std::size_t threads, std::size_t cells, hooks beside);
+  cell_workers(std::size_t threads, std::size_t cells) : cell_workers{threads, cells, hooks{}} {}
 
   /// Stops if that was not done.
   ~cell_workers();
@@ -51,6 +59,7 @@ private:
   struct scheduled_cell;
   class worker;
 
+  hooks hooks_;
   std::vector<scheduled_cell> cells_;
   std::vector<std::unique_ptr<worker>> workers_;
 };
