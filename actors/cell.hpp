@@ -397,6 +397,9 @@ private:
 
   // ---- create (cell_create.cpp) ----
   std::size_t run_create(batch_part& part, const moment& now);
+  // How many creates ahead memory is asked for.
+  static constexpr std::size_t creates_ahead = 4;
+  void fetch_place(const batch& of, const route& where) const noexcept;
   result<void> create_or_park(const batch_ptr& of, const route& where, const moment& now,
                               bool& parked);
   bool place_row(twin_row& row, std::uint32_t group, const route& where) const;

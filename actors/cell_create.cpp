@@ -8,8 +8,11 @@ std::size_t cell::run_create(batch_part& part, const moment& now) {
   auto batch = part.of->message().message().getCreate();
   use_keys(batch.getKeys());
   const auto entries = part.end - part.begin;
+  const auto* routes = part.of->routes().data();
   for (auto& i = part.begin; i < part.end; ++i) {
-    const auto& where = part.of->routes()[i];
+    if (i + creates_ahead < part.end)
+      fetch_place(*part.of, routes[i + creates_ahead]);
+    const auto& where = routes[i];
     bool parked = false;
     auto made = create_or_park(part.of, where, now, parked);
     if (!made)
@@ -19,6 +22,11 @@ std::size_t cell::run_create(batch_part& part, const moment& now) {
   }
   close(part.of, part.applied);
   return entries;
+}
+
+/// Asks for the memory of the directory that the create will look at.
+void cell::fetch_place(const batch& of, const route& where) const noexcept {
+  world_.directory.prefetch(world_.directory.key_of(of.ids()[where.index]));
 }
 
 result<void> cell::create_or_park(const batch_ptr& of, const route& where, const moment& now,

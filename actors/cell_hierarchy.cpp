@@ -200,7 +200,10 @@ void cell::group_opened(wire::Control::Reader control, const moment& now) {
   }
   auto parked = std::exchange(g.parked, {});
   parked_creates_ -= parked.size();
-  for (auto& one : parked) {
+  for (std::size_t at = 0; at < parked.size(); ++at) {
+    if (at + creates_ahead < parked.size())
+      fetch_place(*parked[at + creates_ahead].of, parked[at + creates_ahead].where);
+    auto& one = parked[at];
     result<void> made = tl::unexpected<error>(why);
     if (why.code == errc::none) {
       use_keys(one.of->message().message().getCreate().getKeys());

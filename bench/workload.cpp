@@ -1,5 +1,8 @@
 #include "workload.hpp"
 
+#include "load.hpp"
+#include "messages/replies.hpp"
+#include "messages/requests.hpp"
 #include "runtime/adapters/machine.hpp"
 
 #include <fmt/format.h>
@@ -90,16 +93,22 @@ double create_range(node& in, const options& asked, std::uint64_t from, std::uin
   auto began = now_seconds();
   auto work = [&] {
     std::vector<new_twin> twins;
+    // Shared: an answer may still be leaving when the last one was counted.
+    auto room = std::make_shared<window>(frames_under_way);
     for (;;) {
       auto first = next_building.fetch_add(buildings_per_frame);
       if (first >= buildings)
-        return;
+        return room->drain();
       twins.clear();
       for (auto b = first; b < std::min(first + buildings_per_frame, buildings); ++b)
         add_building(twins, b, to);
-      auto made = in.create(twins);
-      if (!made || !made->failures.empty())
-        failed.fetch_add(1);
+      room->enter();
+      in.request(make_create(twins), [&failed, room](const frame& answer) {
+        auto made = expect_outcome(answer);
+        if (!made || !made->failures.empty())
+          failed.fetch_add(1);
+        room->leave();
+      });
     }
   };
   std::vector<std::jthread> threads;
