@@ -116,4 +116,18 @@ twin_record cell::record(std::uint32_t index, bool with_stamps) const {
   return made;
 }
 
+twin_record cell::record_only(std::uint32_t index, std::span<const std::string> keys) const {
+  const auto& row = row_at(index);
+  twin_record made;
+  made.id = row.id.str();
+  made.version = row.version;
+  for (const auto& key : keys) {
+    auto known = keys_.find(key);
+    auto slot = known ? row.layout->find(key_id{*known}) : shape::no_slot;
+    if (slot != shape::no_slot)
+      made.properties.push_back({key, row.slots[slot].content});
+  }
+  return made;
+}
+
 } // namespace gemel

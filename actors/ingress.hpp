@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -167,6 +168,9 @@ private:
   /// go. Null: too many are under way, and `reply` was told so.
   std::shared_ptr<void> take_seat(const reply_function& reply);
 
+  /// The same in these cells alone; in none, `done` is called at once.
+  void in_cells(std::span<const std::size_t> which, std::function<void(cell&, std::size_t)> job,
+                const reply_function& reply, std::function<void()> done);
   /// `in_each_cell` with such a place.
   void gather(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
               std::function<void()> done);

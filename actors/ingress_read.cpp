@@ -4,6 +4,7 @@
 #include "messages/wire.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace gemel {
 
@@ -60,9 +61,19 @@ private:
 
 void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
                            std::function<void()> done) {
+  std::vector<std::size_t> all(cells_.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  in_cells(all, std::move(job), reply, std::move(done));
+}
+
+void ingress::in_cells(std::span<const std::size_t> which,
+                       std::function<void(cell&, std::size_t)> job, const reply_function& reply,
+                       std::function<void()> done) {
+  if (which.empty())
+    return done();
   auto shared =
-      std::make_shared<gathering>(std::move(job), reply, std::move(done), cells_.size(), mover_);
-  for (std::size_t i = 0; i < cells_.size(); ++i)
+      std::make_shared<gathering>(std::move(job), reply, std::move(done), which.size(), mover_);
+  for (auto i : which)
     cells_[i]->push_ordered(cell_job{[shared, i](cell& c, const moment&) { shared->run(c, i); },
                                      [shared](const error& why) { shared->fail(why); }});
 }
@@ -123,6 +134,14 @@ result<void> ingress::check_aliases(wire::Get::Reader wanted) const {
   return {};
 }
 
+result<void> check_only(wire::Get::Reader wanted) {
+  if (wanted.getOnly().size() <= limits::get_only_max)
+    return {};
+  return fail(errc::limit_reached, std::to_string(wanted.getOnly().size())
+                                       + " properties are asked for alone, at most "
+                                       + std::to_string(limits::get_only_max));
+}
+
 /// Reads each cell's twins in one turn of it. Atomic batches that took effect in between may show
 /// in some of them and not in others; then all is read anew.
 void ingress::get(const frame& request, const reply_function& reply, std::uint32_t attempt) {
@@ -132,10 +151,13 @@ void ingress::get(const frame& request, const reply_function& reply, std::uint32
     std::vector<std::optional<twin_record>> found;
     std::uint64_t commits = 0;
     bool with_stamps = false;
+    std::vector<std::string> only;
     std::atomic<bool> torn{false};
   };
   if (auto known = check_aliases(request.message().getGet()); !known)
     return reply(make_error_reply(known.error()));
+  if (auto few = check_only(request.message().getGet()); !few)
+    return reply(make_error_reply(few.error()));
   auto shared = std::make_shared<gathering>();
   for (auto id : request.message().getGet().getIds())
     shared->ids.push_back({std::string{text_of(id)}, std::string{text_of(id)}});
@@ -145,20 +167,31 @@ void ingress::get(const frame& request, const reply_function& reply, std::uint32
   shared->found.resize(shared->ids.size());
   shared->commits = commits_.load();
   shared->with_stamps = request.message().getGet().getWithStamps();
+  for (auto key : request.message().getGet().getOnly())
+    shared->only.emplace_back(text_of(key));
   for (std::uint32_t i = 0; i < shared->ids.size(); ++i)
     if (auto where = twins_.find(shared->ids[i].id); where && !shared->ids[i].id.empty())
       shared->wanted[static_cast<std::size_t>(where->cell)].emplace_back(i, where->row);
-  gather(
+  std::vector<std::size_t> concerned;
+  for (std::size_t i = 0; i < shared->wanted.size(); ++i)
+    if (!shared->wanted[i].empty())
+      concerned.push_back(i);
+  auto seat = take_seat(reply);
+  if (seat == nullptr)
+    return;
+  in_cells(
+      concerned,
       [shared](cell& c, std::size_t index) {
         for (auto [i, row] : shared->wanted[index])
           if (c.holds(row, shared->ids[i].id)) {
-            shared->found[i] = c.record(row, shared->with_stamps);
+            shared->found[i] = shared->only.empty() ? c.record(row, shared->with_stamps)
+                                                    : c.record_only(row, shared->only);
             if (shared->ids.size() > 1 && c.may_be_torn(row, shared->commits))
               shared->torn = true;
           }
       },
       reply,
-      [this, request, shared, reply, attempt] {
+      [this, request, shared, reply, attempt, seat] {
         if (shared->torn && attempt < limits::read_attempts_max)
           return get(request, reply, attempt + 1);
         if (shared->torn)

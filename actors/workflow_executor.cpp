@@ -158,20 +158,27 @@ bool workflow_executor::is_current(const attempt_ptr& of) const {
 
 void workflow_executor::ask(const attempt_ptr& of, frame asked,
                             std::function<void(const frame&)> then) {
-  auto here = [this, alive = std::weak_ptr<bool>{alive_}, of,
-               then = std::move(then)](frame answer) {
+  ask_apart(of, std::move(asked), [then = std::move(then)](const frame& answer) {
+    return [then, answer] { then(answer); };
+  });
+}
+
+void workflow_executor::ask_apart(const attempt_ptr& of, frame asked,
+                                  std::function<std::function<void()>(const frame&)> read) {
+  auto here = [this, alive = std::weak_ptr<bool>{alive_}, of](const std::function<void()>& then) {
     if (alive.expired())
       return;
     if (is_current(of))
-      then(answer);
+      then();
     else if (!of->given_up) {
       of->given_up = true;
       --under_way_;
     }
   };
-  world_->request(std::move(asked), [post = world_->post, here](frame answer) {
-    post([here, answer = std::move(answer)] { here(answer); });
-  });
+  world_->request(std::move(asked),
+                  [post = world_->post, here, read = std::move(read)](const frame& answer) {
+                    post([here, then = read(answer)] { here(then); });
+                  });
 }
 
 void workflow_executor::begin(const run_command& command) {
@@ -225,31 +232,67 @@ void workflow_executor::select_twins(const attempt_ptr& of) {
     return fail(of,
                 {errc::limit_reached, std::to_string(of->todo.twin_ids->size()) + " twins, at most "
                                           + std::to_string(step_twins_max)});
-  for (const auto& id : *of->todo.twin_ids)
-    of->twins.push_back({id, {}});
   fetch_twins(of, 0);
 }
 
-// Twins that are not there stay null: each is an error of its own in the result.
+namespace {
+
+// What a step reads of its twins; empty: everything.
+std::vector<std::string> properties_read_by(const workflow_step& about, const value& parameters) {
+  std::vector<std::string> keys;
+  if (about.kind != step_kind::aggregate)
+    return keys;
+  for (const auto* name : {"property", "by"})
+    if (const auto* key = parameters.find(name); key != nullptr && key->is_text())
+      keys.emplace_back(key->as_text());
+  return keys;
+}
+
+// The answer holds the twins in the order of `ids`, without those that are not there, which stay
+// null: each is an error of its own in the step's result.
+result<std::vector<twin_input>> read_twins(const frame& answer, std::span<const std::string> ids,
+                                           bool whole) {
+  auto page = expect_page(answer);
+  if (!page)
+    return tl::unexpected<error>(page.error());
+  std::vector<twin_input> made;
+  made.reserve(ids.size());
+  auto next = page->twins.begin();
+  for (const auto& id : ids) {
+    auto& one = made.emplace_back(twin_input{id, {}});
+    if (next == page->twins.end() || next->id != id)
+      continue;
+    one.twin = whole ? as_map(*next)
+                     : value{value_map{{"id", value{id}}, {"properties", properties_map(*next)}}};
+    ++next;
+  }
+  return made;
+}
+
+} // namespace
+
 void workflow_executor::fetch_twins(const attempt_ptr& of, std::size_t from) {
-  if (from >= of->twins.size())
+  const auto& all = *of->todo.twin_ids;
+  if (from >= all.size())
     return work(of);
-  auto to = std::min(from + twins_per_request, of->twins.size());
-  std::vector<std::string> ids;
-  for (auto i = from; i < to; ++i)
-    ids.push_back(of->twins[i].id);
-  ask(of, make_get(ids), [this, of, from, to](const frame& answer) {
-    auto page = expect_page(answer);
-    if (!page)
-      return fail(of, page.error());
-    std::map<std::string_view, const twin_record*> found;
-    for (const auto& twin : page->twins)
-      found.emplace(twin.id, &twin);
-    for (auto i = from; i < to; ++i)
-      if (auto twin = found.find(of->twins[i].id); twin != found.end())
-        of->twins[i].twin = as_map(*twin->second);
-    fetch_twins(of, to);
-  });
+  auto ids = std::span{all}.subspan(from, std::min(twins_per_request, all.size() - from));
+  auto keys = properties_read_by(*of->about, of->todo.parameters);
+  bool aggregated = of->about->kind == step_kind::aggregate && ids.size() == all.size();
+  auto read = [this, of, from, ids, whole = keys.empty(),
+               aggregated](const frame& answer) -> std::function<void()> {
+    auto twins = read_twins(answer, ids, whole);
+    if (!twins)
+      return [this, of, why = twins.error()] { fail(of, why); };
+    if (aggregated)
+      return [this, of, made = aggregate(of->about->function, *twins, of->todo.parameters)] {
+        finish_aggregate(of, made);
+      };
+    return [this, of, next = from + ids.size(), twins = std::move(*twins)] {
+      of->twins.insert(of->twins.end(), twins.begin(), twins.end());
+      fetch_twins(of, next);
+    };
+  };
+  ask_apart(of, make_get(ids, {}, false, keys), read);
 }
 
 void workflow_executor::query_twins(const attempt_ptr& of, std::string page_token) {
@@ -300,16 +343,20 @@ void workflow_executor::work(const attempt_ptr& of) {
 }
 
 void workflow_executor::work_aggregate(const attempt_ptr& of) {
-  auto made = aggregate(of->about->function, of->twins, of->todo.parameters);
+  finish_aggregate(of, aggregate(of->about->function, of->twins, of->todo.parameters));
+}
+
+void workflow_executor::finish_aggregate(const attempt_ptr& of, result<value> made) {
   if (!made)
     return fail(of, made.error());
+  auto twins = of->todo.twin_ids ? of->todo.twin_ids->size() : of->twins.size();
   const auto* errors = made->find("errors");
   auto failed = errors != nullptr && errors->is_map() ? errors->as_map().size() : 0;
-  if (too_many_failed(of->about->twin_failures, of->twins.size(), failed))
-    return finish(of, {"twin_failures",
-                       std::to_string(failed) + " of " + std::to_string(of->twins.size())
-                           + " twins could not be read",
-                       *made});
+  if (too_many_failed(of->about->twin_failures, twins, failed))
+    return finish(
+        of, {"twin_failures",
+             std::to_string(failed) + " of " + std::to_string(twins) + " twins could not be read",
+             *made});
   finish(of, {"", "", *made, failed > 0});
 }
 

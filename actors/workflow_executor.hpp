@@ -102,6 +102,7 @@ private:
   void query_twins(const attempt_ptr& of, std::string page_token);
   void work(const attempt_ptr& of);
   void work_aggregate(const attempt_ptr& of);
+  void finish_aggregate(const attempt_ptr& of, result<value> made);
   void work_compute(const attempt_ptr& of);
   void compute_next(const attempt_ptr& of);
   void compute_one(const attempt_ptr& of, std::size_t index);
@@ -117,6 +118,10 @@ private:
   void fail(const attempt_ptr& of, const error& why);
   // Sends `asked`; `then` runs on our thread, unless the attempt was given up meanwhile.
   void ask(const attempt_ptr& of, frame asked, std::function<void(const frame&)> then);
+  // The same, where the answer is read on the thread that it comes from: `read` may look at nothing
+  // that changes; what it returns runs on ours.
+  void ask_apart(const attempt_ptr& of, frame asked,
+                 std::function<std::function<void()>(const frame&)> read);
   bool is_current(const attempt_ptr& of) const;
 
   std::shared_ptr<const ports> world_;

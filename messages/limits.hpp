@@ -29,6 +29,9 @@ inline constexpr std::size_t frame_bytes_max = 4u << 20;
 inline constexpr int frame_depth_max = 80;
 /// Entries of one batch. 16 bits of index would do; the rest is head room for the reader's sums.
 inline constexpr std::size_t batch_entries_max = 65'536;
+
+/// Properties that a get may ask for alone: each is looked up in each twin.
+inline constexpr std::size_t get_only_max = 16;
 /// Shards, fixed for the life of a cluster (design section 1).
 inline constexpr std::uint32_t shards = 4'096;
 /// Cells of one node; the directory packs a cell's index in 12 bits.

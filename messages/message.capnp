@@ -149,6 +149,10 @@ struct Get {
   # Further twins, by a unique property. What is not found is in `missing` as `property=value`.
   withStamps @2 :Bool;
   # Answers `Twin.stamps` too.
+  only @3 :List(Text);
+  # If not empty: of each twin its id, its version and these properties are answered, and nothing
+  # else (an empty type, no path...). At most 16. A get that is sent to a twin's own address
+  # answers everything.
 }
 
 struct Alias {

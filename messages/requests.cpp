@@ -177,7 +177,7 @@ frame update_batch::finish() {
 }
 
 frame make_get(std::span<const std::string> ids, std::span<const twin_alias> aliases,
-               bool with_stamps) {
+               bool with_stamps, std::span<const std::string> only) {
   capnp::MallocMessageBuilder builder;
   auto get = root_of(builder).initGet();
   write_ids(get.initIds(static_cast<unsigned>(ids.size())), ids);
@@ -187,6 +187,7 @@ frame make_get(std::span<const std::string> ids, std::span<const twin_alias> ali
     write_value(list[i].initContent(), aliases[i].content);
   }
   get.setWithStamps(with_stamps);
+  write_ids(get.initOnly(static_cast<unsigned>(only.size())), only);
   return frame::build(builder);
 }
 

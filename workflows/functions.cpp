@@ -256,6 +256,8 @@ result<value> thermal_analysis(const function_input& from) {
   value_list over;
   value_list unusual;
   for (std::size_t i = 0; i < points.numbers.size(); ++i) {
+    if (points.numbers[i] <= *limit && std::abs(scores[i]) <= *score_max)
+      continue;
     value one{value_map{{"id", value{points.names[i]}},
                         {"temperature", number(points.numbers[i])},
                         {"score", number(scores[i])}}};

@@ -69,6 +69,33 @@ TEST_CASE("a get answers in the order asked, over all cells, and names who is mi
   CHECK(node.get({}).value().twins.empty());
 }
 
+TEST_CASE("a get of some properties alone answers these, in the order asked", "[unit][actors]") {
+  simulated_node node{options{}};
+  auto all = make_plant(node);
+  std::vector<std::string> ids;
+  for (const auto& one : all)
+    ids.insert(ids.begin(), one.id);
+  ids.insert(ids.begin() + 3, "nobody");
+  auto page = expect_page(
+      answer(node, make_get(ids, {}, false, std::vector<std::string>{"load", "no such key"})));
+  REQUIRE(page);
+  CHECK(page->missing == names{"nobody"});
+  REQUIRE(page->twins.size() == all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& whole = all[all.size() - 1 - i];
+    const auto& part = page->twins[i];
+    REQUIRE(part.id == whole.id);
+    REQUIRE(part.version == whole.version);
+    REQUIRE(part.path.empty());
+    const auto* load = whole.find("load");
+    REQUIRE(part.properties.size() == (load != nullptr ? 1 : 0));
+    if (load != nullptr)
+      REQUIRE(*part.find("load") == *load);
+  }
+  CHECK(expect_page(answer(node, make_get({}, {}, false, names(17, "k")))).error().code
+        == errc::limit_reached);
+}
+
 TEST_CASE("a query finds what a look at every twin finds, page by page", "[unit][actors]") {
   auto seed = test::seed();
   INFO(test::repeat_command(seed));

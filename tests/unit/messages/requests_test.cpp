@@ -114,7 +114,9 @@ TEST_CASE("random commands, events, moves and gets by alias arrive as they were 
     REQUIRE(text_of(moved.message().getMove().getParent()) == asked.id);
     auto aliases = random.aliases();
     auto stamped = random.chance(50);
-    auto got = sent(make_get(ids, aliases, stamped));
+    auto only = random.names(3);
+    auto got = sent(make_get(ids, aliases, stamped, only));
+    REQUIRE(test::read_texts(got.message().getGet().getOnly()) == only);
     auto get = got.message().getGet();
     REQUIRE(test::read_texts(get.getIds()) == ids);
     REQUIRE(get.getWithStamps() == stamped);
