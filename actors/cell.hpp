@@ -218,7 +218,7 @@ public:
   /// The row's twin with all its properties.
   /// @param with_stamps which write each of them came from, too.
   twin_record record(std::uint32_t index, bool with_stamps = false) const;
-  /// Of the row's twin its id, its version and those of these properties that it has.
+  /// Of the row's twin its id, type, version and those of these properties that it has.
   twin_record record_only(std::uint32_t index, std::span<const std::string> keys) const;
 
   /// What the twin's type asks to know of all twins below it.

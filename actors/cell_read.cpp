@@ -120,6 +120,7 @@ twin_record cell::record_only(std::uint32_t index, std::span<const std::string> 
   const auto& row = row_at(index);
   twin_record made;
   made.id = row.id.str();
+  made.type = types_.text(row.layout->type());
   made.version = row.version;
   for (const auto& key : keys) {
     auto known = keys_.find(key);

@@ -161,6 +161,9 @@ workflow_coordinator::workflow_coordinator(ports world, const function_library& 
     start_child(std::move(asked), std::move(done));
   };
   steps.cancel_child = [this](const std::string& key) { cancel_child(key); };
+  steps.reads = std::make_shared<work_gate>(bounds_.reads_under_way_max);
+  steps.writes = std::make_shared<work_gate>(bounds_.writes_under_way_max);
+  steps.calls = std::make_shared<work_gate>(bounds_.calls_under_way_max);
   steps_ = std::make_shared<const workflow_executor::ports>(std::move(steps));
 }
 

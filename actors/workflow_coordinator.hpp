@@ -45,6 +45,12 @@ public:
     std::size_t open_max = 1'000'000;
     /// Runs that have ended and can still be looked at; the oldest go.
     std::size_t ended_max = 10'000;
+    /// Gets and queries of steps at a time: a part of those that the node takes.
+    std::size_t reads_under_way_max = limits::gatherings_max / 4;
+    /// Twins that steps change at a time: a part of what one cell's queue holds.
+    std::size_t writes_under_way_max = limits::cell_queue_items_max / 4;
+    /// Calls of functions that are handed on to be computed at a time.
+    std::size_t calls_under_way_max = 10'000;
   };
 
   struct counters {

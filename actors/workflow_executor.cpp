@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t twins_per_request = 500;
 // Twins of one step. A step's result is one value.
 constexpr std::size_t step_twins_max = limits::value_elements_max;
+// Calls of a step's function under way, if it does not say so itself.
+constexpr std::size_t step_calls_default = 256;
 
 value properties_map(const twin_record& twin) {
   value_map made;
@@ -156,29 +158,49 @@ bool workflow_executor::is_current(const attempt_ptr& of) const {
   return now.state == step_state::running && now.attempt == of->number;
 }
 
-void workflow_executor::ask(const attempt_ptr& of, frame asked,
-                            std::function<void(const frame&)> then) {
-  ask_apart(of, std::move(asked), [then = std::move(then)](const frame& answer) {
-    return [then, answer] { then(answer); };
-  });
+void workflow_executor::give_up(const attempt_ptr& of) {
+  if (of->given_up)
+    return;
+  of->given_up = true;
+  --under_way_;
 }
 
-void workflow_executor::ask_apart(const attempt_ptr& of, frame asked,
+void workflow_executor::ask(const attempt_ptr& of, passage through, frame asked,
+                            std::function<void(const frame&)> then) {
+  ask_apart(
+      of, std::move(through), std::move(asked),
+      [then = std::move(then)](const frame& answer) { return [then, answer] { then(answer); }; });
+}
+
+void workflow_executor::ask_apart(const attempt_ptr& of, passage through, frame asked,
                                   std::function<std::function<void()>(const frame&)> read) {
-  auto here = [this, alive = std::weak_ptr<bool>{alive_}, of](const std::function<void()>& then) {
+  auto here = [this, alive = std::weak_ptr<bool>{alive_}, of,
+               through](const std::function<void()>& then) {
+    if (through.gate != nullptr)
+      through.gate->leave(through.weight);
     if (alive.expired())
       return;
     if (is_current(of))
       then();
-    else if (!of->given_up) {
-      of->given_up = true;
-      --under_way_;
-    }
+    else
+      give_up(of);
   };
+  if (through.gate == nullptr)
+    return send(std::move(asked), std::move(read), here);
+  auto enter = [this, alive = std::weak_ptr<bool>{alive_}, of, asked = std::move(asked),
+                read = std::move(read), here] {
+    if (alive.expired() || !is_current(of))
+      return here([] {});
+    send(asked, read, here);
+  };
+  through.gate->enter(through.weight, std::move(enter));
+}
+
+void workflow_executor::send(frame asked, std::function<std::function<void()>(const frame&)> read,
+                             std::function<void(const std::function<void()>&)> here) {
   world_->request(std::move(asked),
-                  [post = world_->post, here, read = std::move(read)](const frame& answer) {
-                    post([here, then = read(answer)] { here(then); });
-                  });
+                  [post = world_->post, here = std::move(here), read = std::move(read)](
+                      const frame& answer) { post([here, then = read(answer)] { here(then); }); });
 }
 
 void workflow_executor::begin(const run_command& command) {
@@ -197,7 +219,7 @@ void workflow_executor::fetch_read_twins(const attempt_ptr& of) {
   auto ids = run_->twins_read_by(of->step);
   if (ids.empty())
     return prepare(of);
-  ask(of, make_get(ids), [this, of](const frame& answer) {
+  ask(of, reading(), make_get(ids), [this, of](const frame& answer) {
     auto page = expect_page(answer);
     if (!page)
       return fail(of, page.error());
@@ -243,7 +265,9 @@ std::vector<std::string> properties_read_by(const workflow_step& about, const va
   if (about.kind != step_kind::aggregate)
     return keys;
   for (const auto* name : {"property", "by"})
-    if (const auto* key = parameters.find(name); key != nullptr && key->is_text())
+    if (const auto* key = parameters.find(name);
+        key != nullptr && key->is_text()
+        && std::find(keys.begin(), keys.end(), key->as_text()) == keys.end())
       keys.emplace_back(key->as_text());
   return keys;
 }
@@ -292,7 +316,7 @@ void workflow_executor::fetch_twins(const attempt_ptr& of, std::size_t from) {
       fetch_twins(of, next);
     };
   };
-  ask_apart(of, make_get(ids, {}, false, keys), read);
+  ask_apart(of, reading(), make_get(ids, {}, false, keys), read);
 }
 
 void workflow_executor::query_twins(const attempt_ptr& of, std::string page_token) {
@@ -301,7 +325,7 @@ void workflow_executor::query_twins(const attempt_ptr& of, std::string page_toke
   asked.where = of->todo.where;
   asked.limit = twins_per_request;
   asked.page_token = std::move(page_token);
-  ask(of, make_query(asked), [this, of](const frame& answer) {
+  ask(of, reading(), make_query(asked), [this, of](const frame& answer) {
     auto page = expect_page(answer);
     if (!page)
       return fail(of, page.error());
@@ -377,7 +401,7 @@ void workflow_executor::work_compute(const attempt_ptr& of) {
 
 // Starts as many twins as may be under way.
 void workflow_executor::compute_next(const attempt_ptr& of) {
-  auto most = of->about->concurrency > 0 ? of->about->concurrency : of->twins.size();
+  auto most = of->about->concurrency > 0 ? of->about->concurrency : step_calls_default;
   while (of->next < of->twins.size() && of->computing < most) {
     auto index = of->next++;
     const auto& one = of->twins[index];
@@ -393,7 +417,10 @@ void workflow_executor::compute_next(const attempt_ptr& of) {
 }
 
 void workflow_executor::compute_one(const attempt_ptr& of, std::size_t index) {
-  auto done = [this, alive = std::weak_ptr<bool>{alive_}, of, index](result<value> answer) {
+  auto done = [this, alive = std::weak_ptr<bool>{alive_}, of, index,
+               gate = world_->calls](result<value> answer) {
+    if (gate != nullptr)
+      gate->leave(1);
     if (!alive.expired())
       computed(of, index, std::move(answer));
   };
@@ -419,16 +446,17 @@ void workflow_executor::compute_one(const attempt_ptr& of, std::size_t index) {
     deliver(call_contained(*function, input));
   };
   job.refuse = [deliver](error why) { deliver(tl::unexpected<error>(std::move(why))); };
-  world_->compute(std::move(job));
+  if (world_->calls == nullptr)
+    return world_->compute(std::move(job));
+  auto shared = std::make_shared<compute_job>(std::move(job));
+  world_->calls->enter(1, [world = world_, shared] { world->compute(std::move(*shared)); });
 }
 
 void workflow_executor::computed(const attempt_ptr& of, std::size_t index, result<value> answer) {
   --of->computing;
   if (!is_current(of)) {
-    if (of->computing == 0 && !of->given_up) {
-      of->given_up = true;
-      --under_way_;
-    }
+    if (of->computing == 0)
+      give_up(of);
     return;
   }
   run_->heartbeat(of->step, of->number, world_->now_ms());
@@ -476,7 +504,7 @@ void workflow_executor::work_update(const attempt_ptr& of) {
     return finish_by_twin(of, {}, {});
   update_options options;
   options.cause = idempotency_key(run_->id(), of->about->id).substr(0, limits::id_bytes_max);
-  ask(of, make_update(updates, options),
+  ask(of, changing(updates.size()), make_update(updates, options),
       [this, of](const frame& answer) { take_outcome(of, answer); });
 }
 
@@ -487,7 +515,8 @@ void workflow_executor::work_emit(const attempt_ptr& of) {
   if (events.empty())
     return finish_by_twin(of, {}, {});
   auto cause = idempotency_key(run_->id(), of->about->id).substr(0, limits::id_bytes_max);
-  ask(of, make_emit(events, cause), [this, of](const frame& answer) { take_outcome(of, answer); });
+  ask(of, changing(events.size()), make_emit(events, cause),
+      [this, of](const frame& answer) { take_outcome(of, answer); });
 }
 
 void workflow_executor::take_outcome(const attempt_ptr& of, const frame& answer) {

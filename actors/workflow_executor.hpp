@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/ports.hpp"
+#include "actors/work_gate.hpp"
 #include "messages/records.hpp"
 #include "workflows/functions.hpp"
 #include "workflows/run.hpp"
@@ -64,6 +65,12 @@ public:
     std::function<void(child_request, std::function<void(step_outcome)> done)> start_child{};
     /// Nobody waits for this child any more: it is cancelled.
     std::function<void(std::string key)> cancel_child{};
+    /// Hold back what reads twins, what changes them (a weight of one each), and calls of
+    /// functions, so that many runs at once do not fill the node's own queues; null: nothing is
+    /// held back.
+    std::shared_ptr<work_gate> reads{};
+    std::shared_ptr<work_gate> writes{};
+    std::shared_ptr<work_gate> calls{};
   };
 
   /// @param functions must outlive this.
@@ -116,13 +123,25 @@ private:
   void finish_by_twin(const attempt_ptr& of, value_map results, value_map errors);
   void finish(const attempt_ptr& of, step_outcome outcome);
   void fail(const attempt_ptr& of, const error& why);
+  // Where a request passes, and its weight there.
+  struct passage {
+    std::shared_ptr<work_gate> gate;
+    std::size_t weight = 1;
+  };
+  passage reading() const { return {world_->reads}; }
+  passage changing(std::size_t twins) const { return {world_->writes, twins}; }
+
   // Sends `asked`; `then` runs on our thread, unless the attempt was given up meanwhile.
-  void ask(const attempt_ptr& of, frame asked, std::function<void(const frame&)> then);
+  void ask(const attempt_ptr& of, passage through, frame asked,
+           std::function<void(const frame&)> then);
   // The same, where the answer is read on the thread that it comes from: `read` may look at nothing
   // that changes; what it returns runs on ours.
-  void ask_apart(const attempt_ptr& of, frame asked,
+  void ask_apart(const attempt_ptr& of, passage through, frame asked,
                  std::function<std::function<void()>(const frame&)> read);
+  void send(frame asked, std::function<std::function<void()>(const frame&)> read,
+            std::function<void(const std::function<void()>&)> here);
   bool is_current(const attempt_ptr& of) const;
+  void give_up(const attempt_ptr& of);
 
   std::shared_ptr<const ports> world_;
   const function_library& functions_;

@@ -101,5 +101,6 @@ int run_raw_caf(const options& asked);
 int run_rollup(const options& asked);
 int run_rules(const options& asked);
 int run_workflow(const options& asked);
+int run_workflow_restart(const options& asked);
 
 } // namespace gemel::bench

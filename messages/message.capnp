@@ -150,8 +150,8 @@ struct Get {
   withStamps @2 :Bool;
   # Answers `Twin.stamps` too.
   only @3 :List(Text);
-  # If not empty: of each twin its id, its version and these properties are answered, and nothing
-  # else (an empty type, no path...). At most 16. A get that is sent to a twin's own address
+  # If not empty: of each twin its id, type, version and these properties are answered, and nothing
+  # else (no parent, path...). At most 16. A get that is sent to a twin's own address
   # answers everything.
 }
 

@@ -50,7 +50,7 @@ private:
 };
 
 /// @param with_stamps asks for `twin_record::stamps` too.
-/// @param only if not empty: asks for id, version and these properties alone, at most
+/// @param only if not empty: asks for id, type, version and these properties alone, at most
 ///        `limits::get_only_max`.
 frame make_get(std::span<const std::string> ids, std::span<const twin_alias> aliases = {},
                bool with_stamps = false, std::span<const std::string> only = {});

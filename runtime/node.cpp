@@ -358,6 +358,7 @@ result<void> node::parts::start_workflows() {
   workflow_host::options wanted;
   wanted.workflows = options.config.workflows;
   wanted.compute = options.config.compute;
+  wanted.limits = options.config.limits;
   wanted.functions = std::move(options.functions);
   if (store != nullptr)
     wanted.store = &store->port();

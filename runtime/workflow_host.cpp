@@ -38,6 +38,19 @@ pool_size::options size_options(const compute_section& from) {
   return made;
 }
 
+workflow_coordinator::options run_bounds(const workflow_host::options& from) {
+  workflow_coordinator::options made;
+  made.open_max = from.workflows.open_max;
+  made.ended_max = from.workflows.ended_max;
+  constexpr std::uint64_t part = 4;
+  made.reads_under_way_max = std::max<std::uint64_t>(1, from.limits.gatherings_max / part);
+  made.writes_under_way_max = std::max<std::uint64_t>(1, from.limits.cell_queue_items_max / part);
+  // What waits in the pool is refused beyond its bound, so no more is handed on.
+  made.calls_under_way_max =
+      std::clamp<std::size_t>(from.compute.waiting_max, 1, made.calls_under_way_max);
+  return made;
+}
+
 void log_scale(const compute_pool::scale_event& what) {
   spdlog::info("compute: {} -> {} workers: {}", what.what.from, what.what.to, what.what.reason);
 }
@@ -119,9 +132,8 @@ result<void> workflow_host::parts::make() {
                   to_string(why));
   };
   world.on_interest = [this] { follow_interest(); };
-  coordinator = std::make_unique<workflow_coordinator>(
-      std::move(world), library,
-      workflow_coordinator::options{wanted.workflows.open_max, wanted.workflows.ended_max});
+  coordinator =
+      std::make_unique<workflow_coordinator>(std::move(world), library, run_bounds(wanted));
   service = std::make_unique<workflow_service>(*coordinator, [this] { return now_ms(); });
   if (auto back = coordinator->recover(); !back)
     return back;

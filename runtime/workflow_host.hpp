@@ -20,6 +20,8 @@ public:
   struct options {
     workflows_section workflows{};
     compute_section compute{};
+    /// Of the node, of which workflows use a part.
+    limits_section limits{};
     /// Native functions besides the standard ones.
     std::vector<function_info> functions{};
     /// Of the node, which must outlive this; null: runs are gone with the process.

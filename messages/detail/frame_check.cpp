@@ -347,6 +347,10 @@ void checker::get(wire::Get::Reader asked) {
     field("property", [&] { take(check_key(text_of(one.getProperty()))); });
     field("content", [&] { content(one.getContent(), 1); });
   });
+  each("only", asked.getOnly(), limits::get_only_max,
+       [this](auto one) { take(check_key(text_of(one))); });
+  if (ok_)
+    keys_differ(asked.getOnly());
 }
 
 void checker::lifecycle_batch(wire::LifecycleBatch::Reader batch) {

@@ -78,6 +78,7 @@ TEST_CASE("a get of some properties alone answers these, in the order asked", "[
   ids.insert(ids.begin() + 3, "nobody");
   auto page = expect_page(
       answer(node, make_get(ids, {}, false, std::vector<std::string>{"load", "no such key"})));
+  INFO((page ? "" : to_string(page.error())));
   REQUIRE(page);
   CHECK(page->missing == names{"nobody"});
   REQUIRE(page->twins.size() == all.size());
@@ -86,6 +87,7 @@ TEST_CASE("a get of some properties alone answers these, in the order asked", "[
     const auto& part = page->twins[i];
     REQUIRE(part.id == whole.id);
     REQUIRE(part.version == whole.version);
+    REQUIRE(part.type == whole.type);
     REQUIRE(part.path.empty());
     const auto* load = whole.find("load");
     REQUIRE(part.properties.size() == (load != nullptr ? 1 : 0));

@@ -463,3 +463,24 @@ TEST_CASE("any number of runs start in one moment, each with an id of its own", 
     ids.insert(on.aut->start({{}, document, {}, ""}).value());
   CHECK(ids.size() == 200);
 }
+
+TEST_CASE("of many runs only so many ask at a time, and all come to their end", "[unit][actors]") {
+  stage on;
+  on.bounds.reads_under_way_max = 2;
+  on.bounds.writes_under_way_max = 2;
+  on.bounds.calls_under_way_max = 2;
+  on.crash();
+  on.add(cool_down);
+  constexpr int runs = 50;
+  for (int i = 0; i < runs; ++i)
+    on.start(mixed, ("r" + std::to_string(i)).c_str());
+  on.settle();
+  CHECK(on.aut->open_runs() > runs / 2);
+  REQUIRE(on.aut->cancel("r7"));
+  on.crash();
+  on.pass(5'000);
+  CHECK(on.aut->open_runs() == 0);
+  for (int i = 0; i < runs; ++i)
+    CHECK(on.state("r" + std::to_string(i))
+          == (i == 7 ? run_state::cancelled : run_state::completed));
+}
