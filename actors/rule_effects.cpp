@@ -1,8 +1,10 @@
 #include "actors/rule_effects.hpp"
 
 #include "actors/rule_coordinator.hpp"
+#include "messages/limits.hpp"
 #include "messages/requests.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace gemel {
@@ -106,11 +108,28 @@ frame workflow_call(std::string name, value_map arguments) {
   return make_service_call(call);
 }
 
-result<frame> start_of(const value& content, const std::string& key) {
+// A run's id may hold no '/', and is no longer than a twin's: beyond that a hash (FNV-1a) of the
+// whole key stands at its end.
+std::string run_id_of(std::string key) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (auto c : key)
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  std::replace(key.begin(), key.end(), '/', '.');
+  if (key.size() <= limits::id_bytes_max)
+    return key;
+  auto end = "." + std::to_string(hash);
+  auto kept = limits::id_bytes_max - end.size();
+  while (kept > 0 && (static_cast<unsigned char>(key[kept]) & 0xc0U) == 0x80U)
+    --kept; // Not within a character.
+  return key.substr(0, kept) + end;
+}
+
+result<frame> start_of(const value& content, const std::string& key, const std::string& rule) {
   auto name = text_at(content, "start_workflow", "'start_workflow'");
   if (!name)
     return tl::unexpected<error>(name.error());
-  value_map arguments{{"workflow", value{*name}}, {"id", value{key}}};
+  value_map arguments{
+      {"workflow", value{*name}}, {"id", value{run_id_of(key)}}, {"cause", value{"rule " + rule}}};
   for (std::string_view field : {"input", "version"})
     if (const auto* found = content.find(field); found != nullptr)
       arguments.push_back({std::string{field}, *found});
@@ -135,7 +154,7 @@ result<frame> request_of(const wanted_action& wanted, const rule_finding& found,
   case action_kind::send_command:
     return command_of(what, found);
   case action_kind::start_workflow:
-    return start_of(wanted.content, key);
+    return start_of(wanted.content, key, found.of->name());
   case action_kind::signal_workflow:
     return signal_of(what);
   default:

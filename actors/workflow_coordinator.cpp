@@ -307,19 +307,39 @@ void workflow_coordinator::commit(const entry_ptr& of, std::vector<run_record> r
 void workflow_coordinator::keep(std::vector<run_fact> facts, std::function<void()> then) {
   if (world_.log == nullptr || facts.empty())
     return then();
+  ++given_;
   auto here = [this, alive = std::weak_ptr<bool>{alive_},
                then = std::move(then)](const result<void>& how) {
-    if (alive.expired() || log_failed_)
-      return;
-    if (how)
-      return then();
-    log_failed_ = true;
-    if (world_.on_log_failed)
-      world_.on_log_failed(how.error());
+    if (!alive.expired() && !log_failed_)
+      noted(how, then);
   };
   world_.log->append(std::move(facts), [post = world_.post, here](result<void> how) {
     post([here, how = std::move(how)] { here(how); });
   });
+}
+
+void workflow_coordinator::noted(const result<void>& how, const std::function<void()>& then) {
+  if (how) {
+    ++noted_;
+    then();
+  } else {
+    log_failed_ = true;
+    if (world_.on_log_failed)
+      world_.on_log_failed(how.error());
+  }
+  while (!kept_waiters_.empty() && (log_failed_ || kept_waiters_.front().given <= noted_)) {
+    auto next = std::move(kept_waiters_.front());
+    kept_waiters_.pop_front();
+    next.then(how);
+  }
+}
+
+void workflow_coordinator::when_kept(std::function<void(result<void>)> then) {
+  if (log_failed_)
+    return then(fail(errc::store_failed, "workflows stand still: their log cannot be written"));
+  if (given_ == noted_)
+    return then({});
+  kept_waiters_.push_back({given_, std::move(then)});
 }
 
 void workflow_coordinator::kept(const entry_ptr& of, std::size_t records) {

@@ -140,6 +140,10 @@ public:
   void when_changed(std::string_view id, std::size_t seen, std::int64_t until_ms,
                     std::function<void()> done);
 
+  /// Calls `then` once all that was done so far is in the log, maybe at once; with an error if it
+  /// cannot be.
+  void when_kept(std::function<void(result<void>)> then);
+
   /// Calls everybody who waits in `when_changed`.
   void tell_all();
 
@@ -158,6 +162,7 @@ private:
   workflow_executor& executor_of(const entry_ptr& of);
   void commit(const entry_ptr& of, std::vector<run_record> records, std::function<void()> then);
   void keep(std::vector<run_fact> facts, std::function<void()> then);
+  void noted(const result<void>& how, const std::function<void()>& then);
   void kept(const entry_ptr& of, std::size_t records);
   void note_due(const entry_ptr& of);
   void note_waiting(const entry_ptr& of);
@@ -195,6 +200,14 @@ private:
   std::set<std::pair<std::int64_t, std::string>> deadlines_; // of waiters: time, run
   std::uint64_t last_number_ = 0;
   bool log_failed_ = false;
+  // Writes that were given to the log, and that it has kept; in order.
+  std::uint64_t given_ = 0;
+  std::uint64_t noted_ = 0;
+  struct kept_waiter {
+    std::uint64_t given;
+    std::function<void(result<void>)> then;
+  };
+  std::deque<kept_waiter> kept_waiters_; // oldest first
   std::shared_ptr<bool> alive_;
 };
 

@@ -95,7 +95,12 @@ void workflow_service::call(const service_call& asked, const reply_function& rep
       return versions(from);
     return control(asked, from);
   }();
-  reply(made ? make_result_reply(*made) : make_error_reply(made.error()));
+  if (!made)
+    return reply(make_error_reply(made.error()));
+  // What was asked is done once it outlives the process.
+  coordinator_.when_kept([reply, answer = make_result_reply(*made)](const result<void>& how) {
+    reply(how ? answer : make_error_reply(how.error()));
+  });
 }
 
 value workflow_service::state_of(std::string_view id) const {
@@ -122,6 +127,7 @@ workflow_service::answer workflow_service::start(arguments& from) {
   auto name = from.reader.text("workflow");
   auto version = from.reader.integer("version", 1, 0xffff'ffff);
   auto id = from.reader.text("id").value_or("");
+  auto cause = from.reader.text("cause").value_or("by hand");
   const auto* input = from.reader.object("input");
   auto given = input != nullptr ? *input : value{};
   if (text.has_value() == name.has_value())
@@ -141,7 +147,7 @@ workflow_service::answer workflow_service::start(arguments& from) {
                   "there is no workflow '" + *name + "'"
                       + (version ? " of version " + std::to_string(*version) : std::string{}));
   }
-  auto begun = coordinator_.start({std::move(id), document, std::move(given), "by hand"});
+  auto begun = coordinator_.start({std::move(id), document, std::move(given), std::move(cause)});
   if (!begun)
     return tl::unexpected<error>(begun.error());
   return value{value_map{{"id", value{*begun}}, {"state", state_of(*begun)}}};

@@ -8,7 +8,7 @@ namespace gemel {
 /// members of their arguments:
 ///
 ///     add       document, file          -> workflow, version, digest
-///     start     document | workflow, version; id, input -> id, state
+///     start     document | workflow, version; id, input, cause -> id, state
 ///     run       as start; wait_ms       -> id, state, ended, results (by step); waits up to
 ///                                          wait_ms for the end, else as long as is allowed
 ///     list      workflow, state, limit  -> runs: id, workflow, version, state, started_ms,

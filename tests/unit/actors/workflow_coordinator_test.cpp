@@ -484,3 +484,57 @@ TEST_CASE("of many runs only so many ask at a time, and all come to their end", 
     CHECK(on.state("r" + std::to_string(i))
           == (i == 7 ? run_state::cancelled : run_state::completed));
 }
+
+TEST_CASE("a start or signal is acknowledged when it would outlive a crash", "[unit][actors]") {
+  stage on;
+  on.add(cool_down);
+  auto ask = [&](const char* name, value_map arguments) {
+    auto answer = std::make_shared<std::optional<frame>>();
+    workflow_service service{*on.aut, [&] { return on.now(); }};
+    service.call({"workflows", name, value{std::move(arguments)}},
+                 [answer](frame content) { *answer = std::move(content); });
+    return answer;
+  };
+  auto kept = ask("start", {{"workflow", value{"cool-down"}}, {"id", value{"a"}}});
+  CHECK_FALSE(*kept); // The log has not answered yet.
+  on.settle();
+  REQUIRE(*kept);
+  on.log.dies_after = on.log.appends;
+  auto lost = ask("start", {{"workflow", value{"cool-down"}}, {"id", value{"b"}}});
+  on.settle();
+  CHECK_FALSE(*lost);
+  on.crash();
+  CHECK(on.aut->find("a"));
+  CHECK_FALSE(on.aut->find("b"));
+}
+
+TEST_CASE("nothing is acknowledged any more when the log has failed", "[unit][actors]") {
+  struct broken_log final : run_log_port {
+    void append(std::vector<run_fact>, done_function done) override {
+      done(fail(errc::store_failed, "no disk"));
+    }
+    result<void> read(const fact_sink&) const override { return {}; }
+  } log;
+  std::deque<std::function<void()>> tasks;
+  auto functions = function_library::standard();
+  workflow_coordinator::ports world;
+  world.post = [&](std::function<void()> task) { tasks.push_back(std::move(task)); };
+  world.now_ms = [] { return std::int64_t{1}; };
+  world.log = &log;
+  int told = 0;
+  world.on_log_failed = [&](const error&) { ++told; };
+  workflow_coordinator aut{world, functions};
+  workflow_service service{aut, [] { return std::int64_t{1}; }};
+  std::vector<errc> answers;
+  for (int i = 0; i < 2; ++i) {
+    service.call({"workflows", "start", value{value_map{{"document", value{cool_down}}}}},
+                 [&](const frame& answer) {
+                   auto made = expect_result(answer);
+                   answers.push_back(made ? errc::none : made.error().code);
+                 });
+    for (; !tasks.empty(); tasks.pop_front())
+      tasks.front()();
+  }
+  CHECK(answers == std::vector<errc>{errc::store_failed, errc::store_failed});
+  CHECK(told == 1);
+}
