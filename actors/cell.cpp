@@ -2,6 +2,7 @@
 
 #include "actors/slots.hpp"
 
+#include <algorithm>
 #include <type_traits>
 
 namespace gemel {
@@ -32,6 +33,9 @@ cell_counters& cell_counters::operator+=(const cell_counters& other) noexcept {
   events_delivered += other.events_delivered;
   events_missed += other.events_missed;
   rows_scanned += other.rows_scanned;
+  activations += other.activations;
+  activations_failed += other.activations_failed;
+  passivations += other.passivations;
   return *this;
 }
 
@@ -40,6 +44,9 @@ cell::cell(cell_id self, const cell_environment& world)
       kept_{world.models, world.aliases, keys_}, shard_counters_(limits::shards / world.cells + 1),
       outlet_{std::make_shared<cell_outlet>(
           [this](cell_outlet::job what) { world_.post(self_, cell_job{std::move(what)}); })},
+      residents_{world.stored == nullptr || world.stored->active_max == 0
+                     ? 0
+                     : std::max<std::uint64_t>(world.stored->active_max / world.cells, 1)},
       lane_{
           {keys_, types_, counters_, world.limits.lane_events_max,
            [this](std::uint32_t index) -> twin_row& { return row_at(index); },
@@ -127,6 +134,8 @@ lane_subject cell::subject(std::uint32_t index) const {
 }
 
 void cell::note(event_kind kind, std::uint32_t index, const moment& now, std::string detail) {
+  if (row_at(index).has(twin_row::passive) && lane_.wanted(subject(index))) [[unlikely]]
+    wake_surely(index); // Filters look at values.
   auto id = next_dot(row_at(index));
   if (journal_ != nullptr)
     log_event(kind, index, id, now);

@@ -15,6 +15,7 @@
 #include "actors/model_checks.hpp"
 #include "actors/model_rows.hpp"
 #include "actors/ports.hpp"
+#include "actors/residency.hpp"
 #include "actors/timing_wheel.hpp"
 #include "actors/transaction.hpp"
 #include "actors/twin.hpp"
@@ -234,6 +235,36 @@ public:
   void subscribe(const subscription_ptr& asked, const std::vector<watched_row>& rows);
   void unsubscribe(std::uint64_t number) { lane_.unsubscribe(number); }
 
+  // ---- twins out of memory (cell_passive.cpp) -----------------------------------------------
+
+  /// Has the twin's values in memory, and marks it as used.
+  /// @returns errc::store_corrupt, errc::io_failed: nothing changed.
+  result<void> wake(std::uint32_t index);
+
+  /// The values of a twin, also of a passive one, for as long as this lives; it stays what it is.
+  class glimpse {
+  public:
+    glimpse(const cell& of, std::uint32_t index);
+    ~glimpse();
+    glimpse(const glimpse&) = delete;
+    glimpse& operator=(const glimpse&) = delete;
+    /// If not, the row's values must not be looked at.
+    const result<void>& found() const noexcept { return found_; }
+    /// Throws if they were not found.
+    void expect() const;
+
+  private:
+    const cell& of_;
+    std::uint32_t index_;
+    bool is_mine_ = false;
+    result<void> found_{};
+  };
+
+  const residency& residents() const noexcept { return residents_; }
+  bool has_passive() const noexcept { return residents_.active() < live_rows_; }
+  /// At start, of what `restore` made: the store's snapshot has the twin as it is.
+  void restored_from_store(std::uint32_t index);
+
   // ---- the store (cell_store.cpp, cell_restore.cpp) ------------------------------------------
 
   /// Null: nothing is stored.
@@ -396,6 +427,16 @@ private:
   void keep_change(const twin_row& row, key_id key, const value* before, const value* after);
   void list_row(std::uint32_t index);
   void unlist_row(std::uint32_t index);
+
+  // ---- twins out of memory (cell_passive.cpp) ----
+  result<void> load_values(std::uint32_t index) const;
+  void drop_values(std::uint32_t index) const;
+  void wake_surely(std::uint32_t index);
+  bool values_matter(std::uint32_t index);
+  void leave(std::uint32_t index);
+  residency::verdict judge(std::uint32_t index);
+  void send_out();
+  void finish_departure(const std::vector<std::uint32_t>& rows, std::uint64_t number, bool stored);
 
   // ---- create (cell_create.cpp) ----
   std::size_t run_create(batch_part& part, const moment& now);
@@ -606,6 +647,7 @@ private:
   void log_update(std::uint32_t index);
   void log_event(event_kind kind, std::uint32_t index, dot id, const moment& now);
   void write_snapshots(const moment& now);
+  stored_twin head_of(std::uint32_t index, stamp created) const;
   bool cut_snapshot(std::uint16_t shard);
   std::string pack_row(std::uint32_t index, stamp created) const;
   void observe(const twin_row& row, stamp at);
@@ -731,6 +773,11 @@ private:
   std::uint16_t writer_ = 0;
   // The batch under work says what replicas hold.
   bool of_replica_ = false;
+  residency residents_;
+  // Which departure a row that is `leaving` is part of; there may be more rows than are leaving
+  // yet.
+  boost::unordered_flat_map<std::uint32_t, std::uint64_t> leaving_;
+  std::uint64_t last_departure_ = 0;
   // Of restored twins, by row, until they are below their parents.
   struct restored_place {
     std::string parent{};

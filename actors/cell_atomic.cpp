@@ -83,6 +83,8 @@ result<transaction::plan> cell::plan_update(std::uint32_t index, wire::Update::R
   auto id = text_of(update.getId());
   if (!holds(index, id))
     return fail(errc::twin_not_found, std::string{id});
+  if (auto awake = wake(index); !awake)
+    return tl::unexpected<error>(std::move(awake.error()));
   const auto& row = row_at(index);
   of_replica_ = false;
   if (auto fine = prepare(row, update); !fine)

@@ -25,6 +25,10 @@ struct cell_counters {
   std::uint64_t events_missed = 0;
   std::uint64_t queries = 0;
   std::uint64_t rows_scanned = 0;
+  // Twins that came back into memory, could not, and left it.
+  std::uint64_t activations = 0;
+  std::uint64_t activations_failed = 0;
+  std::uint64_t passivations = 0;
 
   cell_counters& operator+=(const cell_counters& other) noexcept;
 };

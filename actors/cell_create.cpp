@@ -138,6 +138,8 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
     return claimed;
   }
   row.set(twin_row::live);
+  row.set(twin_row::used);
+  residents_.came();
   row.address = world_.addresses.make(self_, index);
   ++live_rows_;
   ++counters_.created;

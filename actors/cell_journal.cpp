@@ -283,6 +283,18 @@ bool cell_journal::log_commit(const batch& of) {
   return taken.has_value();
 }
 
+/// It is let out by whoever asked `admit`: a queue that is full meanwhile takes it all the same.
+void cell_journal::archive(std::vector<twin_change> twins, std::function<void(result<void>)> done) {
+  log_entry entry;
+  entry.stream = log_stream::none;
+  entry.wanted = durability::process;
+  entry.twins = std::move(twins);
+  entry.admitted = true;
+  entry.done = done;
+  if (auto taken = link_.store.append(std::move(entry)); !taken)
+    done(tl::unexpected<error>(std::move(taken.error())));
+}
+
 // ---- snapshots ----------------------------------------------------------------------------------
 
 void cell_journal::publish_oldest() {
@@ -333,7 +345,8 @@ std::uint64_t cell_journal::step() const noexcept {
   return std::max(link_.pass_bytes_min, snapshot_bytes_) / shards_.size();
 }
 
-void cell_journal::write_snapshot(std::uint16_t shard, std::map<std::string, std::string> twins) {
+void cell_journal::write_snapshot(std::uint16_t shard, std::map<std::string, std::string> twins,
+                                  std::set<std::string> passive) {
   bytes_since_cut_ -= std::min(bytes_since_cut_, step());
   std::uint64_t bytes = 0;
   for (const auto& [id, packed] : twins)
@@ -344,6 +357,7 @@ void cell_journal::write_snapshot(std::uint16_t shard, std::map<std::string, std
   made.shard = shard_id{shard};
   made.position = last_;
   made.twins = std::move(twins);
+  made.passive = std::move(passive);
   made.done = [to = reports_, shard, &link = link_](const result<void>& counts) {
     {
       std::lock_guard guard{to->mutex};

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,9 @@ struct store_link {
   std::map<std::string, durability, std::less<>> by_type{};
   /// Bytes that a cell logs, at least, while it writes each of its changed shards anew once.
   std::uint64_t pass_bytes_min = std::uint64_t{8} << 20;
+  /// Twins of the node that are to stay in memory, those that are idle least long; 0: all. Twins
+  /// whose behaviour runs stay whatever their number.
+  std::uint64_t active_max = 0;
   /// Told of what a caller's function threw at an answer, on the store's thread; may be empty.
   std::function<void(std::string_view what)> on_fault{};
   /// Told of each snapshot that counts, on the store's thread; may be empty.
@@ -96,12 +100,19 @@ public:
   /// Hands over what the turn changed, then lets out what waited for that.
   void end_turn(const outlets& to);
 
+  // ---- twins out of memory ------------------------------------------------------------------
+
+  /// Has the states of twins written behind the turn's record; `done` is called on the store's
+  /// thread, or at once.
+  void archive(std::vector<twin_change> twins, std::function<void(result<void>)> done);
+
   // ---- snapshots ----------------------------------------------------------------------------
 
   /// The shard that is to be written anew next, if it is time; to be asked after `end_turn`.
   std::optional<std::uint16_t> due_snapshot();
-  /// All twins of the shard, as they are now.
-  void write_snapshot(std::uint16_t shard, std::map<std::string, std::string> twins);
+  /// All twins of the shard, as they are now. @param passive see `shard_snapshot`.
+  void write_snapshot(std::uint16_t shard, std::map<std::string, std::string> twins,
+                      std::set<std::string> passive);
 
   /// At start: the snapshot of the shard lacks records from this position on.
   void needs(std::uint16_t shard, log_position from);

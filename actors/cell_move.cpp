@@ -114,6 +114,8 @@ void cell::place(std::uint32_t index, const target& to) {
   if (journal_ != nullptr && row.shard % world_.cells == static_cast<std::uint32_t>(self_))
     journal_->forget(index, row.shard);
   row.shard = to.shard;
+  row.set(twin_row::stored, false);
+  row.set(twin_row::leaving, false);
   for (std::size_t i = 0; i < row.layout->size(); ++i)
     row.slots[i].at.write = next_dot(row);
 }
@@ -126,6 +128,7 @@ void cell::forget_below(std::uint32_t index) {
 }
 
 void cell::relink(std::uint32_t index, const std::optional<target>& to, const moment& now) {
+  wake_surely(index);
   auto old = row_at(index).group;
   auto shard = row_at(index).shard;
   forget_below(index);
@@ -160,6 +163,7 @@ void cell::enter_in_directory(std::uint32_t index) {
 }
 
 travelling_twin cell::take_out(std::uint32_t index, const moment& now) {
+  wake_surely(index);
   auto group = row_at(index).group;
   forget_below(index);
   unlink_child(index);
@@ -207,6 +211,8 @@ std::uint32_t cell::put_in(travelling_twin&& coming, const target& to, const mom
   row.layout = layout;
   row.group = row.previous = row.next = twin_row::none;
   row.set(twin_row::watched, false);
+  row.set(twin_row::stored, false);
+  row.set(twin_row::leaving, false);
   row.set(twin_row::held, held);
   auto shard = row.shard;
   clock_.observe(row.updated);
@@ -214,6 +220,7 @@ std::uint32_t cell::put_in(travelling_twin&& coming, const target& to, const mom
   enter_in_directory(index);
   world_.addresses.move(row.address, self_, index);
   ++live_rows_;
+  residents_.came();
   list_row(index);
   if (!coming.below.empty())
     below_[&row] = std::move(coming.below);

@@ -30,6 +30,10 @@ bool path_has(std::string_view path, std::string_view id) {
   return false;
 }
 
+std::size_t slice_of(const cell& c) {
+  return c.has_passive() ? cell_query::stored_slice_rows : cell_query::slice_rows;
+}
+
 } // namespace
 
 cell_query::cell_query(const cell_query_plan& plan) : plan_{plan}, best_{plan.rows} {
@@ -48,6 +52,7 @@ void cell_query::begin(cell& c) {
   if (plan_.groups)
     for (const auto& each : plan_.groups->columns())
       columns_.emplace_back(each, c.keys());
+  needs_values_ = !conditions_.empty() || where_ || order_ || groups_;
   const auto& spec = plan_.rows.spec();
   const auto& parent = plan_.access.parent ? *plan_.access.parent : spec.parent;
   if (plan_.access.id) {
@@ -80,7 +85,7 @@ bool cell_query::run(cell& c) {
   below_.clear();
   if (!begun_)
     begin(c);
-  for (std::size_t looked_at = 0; !types_.empty() && !failure_ && looked_at < slice_rows;)
+  for (std::size_t looked_at = 0; !types_.empty() && !failure_ && looked_at < slice_of(c);)
     looked_at += run_type(c);
   return types_.empty() || failure_;
 }
@@ -100,7 +105,7 @@ std::size_t cell_query::run_type(cell& c) {
     }
     scan_ = rows.open();
   }
-  auto slice = rows.next(*scan_, slice_rows);
+  auto slice = rows.next(*scan_, slice_of(c));
   if (!slice.empty()) {
     look_at(c, slice);
     return slice.size();
@@ -161,6 +166,11 @@ bool cell_query::walk_in_order(cell& c, const model_rows::kept_type& kept, std::
     at_end = entries.size() < chunk;
     for (const auto& each : entries) {
       const auto& row = c.row(each.row);
+      const cell::glimpse seen{c, each.row};
+      if (!seen.found()) {
+        failure_ = seen.found().error();
+        return true;
+      }
       if (matches(c, row) && plan_.rows.behind_token(each.key, row.id.text(buffer)))
         matching.push_back(each.row);
     }
@@ -169,8 +179,11 @@ bool cell_query::walk_in_order(cell& c, const model_rows::kept_type& kept, std::
     if (!at_end && looked_at >= bound)
       return false;
   }
-  for (auto row : matching)
+  for (auto row : matching) {
+    const cell::glimpse seen{c, row};
+    seen.expect();
     take(c, row);
+  }
   found_ = std::move(matching);
   now_.looked_at += looked_at;
   c.counters().rows_scanned += looked_at;
@@ -200,11 +213,24 @@ void cell_query::fetch_ahead(const cell& c, std::span<const std::uint32_t> rows,
   }
 }
 
+void cell_query::look(cell& c, std::uint32_t index) {
+  if (matches(c, c.row(index)))
+    take(c, index);
+}
+
 void cell_query::look_at(cell& c, std::span<const std::uint32_t> rows) {
   for (std::size_t i = 0; i < rows.size() && !failure_; ++i) {
     fetch_ahead(c, rows, i);
-    if (matches(c, c.row(rows[i])))
-      take(c, rows[i]);
+    if (c.row(rows[i]).has(twin_row::passive) && needs_values_) [[unlikely]] {
+      const cell::glimpse seen{c, rows[i]};
+      if (!seen.found()) {
+        failure_ = seen.found().error();
+        return;
+      }
+      look(c, rows[i]);
+      continue;
+    }
+    look(c, rows[i]);
   }
   now_.looked_at += rows.size();
   c.counters().rows_scanned += rows.size();

@@ -35,6 +35,8 @@ class cell_query {
 public:
   /// Rows looked at before other work of the cell gets its turn.
   static constexpr std::size_t slice_rows = 65'536;
+  /// The same while some twins are passive: each is read from the store, some 10 microseconds.
+  static constexpr std::size_t stored_slice_rows = 512;
 
   /// @param plan must live longer.
   explicit cell_query(const cell_query_plan& plan);
@@ -70,6 +72,7 @@ private:
   std::size_t run_type(cell& c);
   bool look_up(cell& c, const model_rows::kept_type& kept, std::size_t rows);
   bool walk_in_order(cell& c, const model_rows::kept_type& kept, std::size_t rows);
+  void look(cell& c, std::uint32_t index);
   void look_at(cell& c, std::span<const std::uint32_t> rows);
   void fetch_ahead(const cell& c, std::span<const std::uint32_t> rows, std::size_t i) const;
   void find_slots(cell& c, const shape* layout);
@@ -86,6 +89,8 @@ private:
   effort now_;
 
   bool begun_ = false;
+  // Of rows: something asks for their properties.
+  bool needs_values_ = false;
   // Still to be visited, the last one first.
   std::vector<type_id> types_;
   std::shared_ptr<row_list::scan> scan_;

@@ -92,6 +92,8 @@ std::string cell::path_of(const twin_row& row) const {
 }
 
 twin_record cell::record(std::uint32_t index, bool with_stamps) const {
+  const glimpse seen{*this, index};
+  seen.expect();
   const auto& row = row_at(index);
   auto known = about(row);
   twin_record made;

@@ -195,6 +195,8 @@ void cell::send_close(const removal& wanted, child_policy children) {
 }
 
 void cell::remove_now(std::uint32_t index, const moment& now) {
+  if (row_at(index).has(twin_row::passive) && values_matter(index))
+    wake_surely(index);
   auto& row = row_at(index);
   stop_behavior(index, "it was deleted");
   never_started_.erase(index);

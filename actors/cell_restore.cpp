@@ -60,6 +60,7 @@ result<std::uint32_t> cell::restore(shard_id shard, std::string_view id,
     return fail(errc::twin_exists, std::string{id});
   }
   row.set(twin_row::live);
+  residents_.came();
   row.address = world_.addresses.make(self_, index);
   ++live_rows_;
   if (index >= restored_.size())
@@ -80,7 +81,9 @@ void cell::discard(std::uint32_t index) {
 
 void cell::restore_changes(std::uint32_t index, std::span<const restored_change> changes,
                            std::uint64_t version, hybrid_time at) {
+  wake_surely(index);
   auto& row = row_at(index);
+  row.set(twin_row::stored, false);
   for (const auto& one : changes) {
     observe(row, one.at);
     auto number = keys_.intern(one.key);
@@ -114,13 +117,17 @@ void cell::restore_lifecycle(std::uint32_t index, lifecycle_state to) {
 }
 
 void cell::restore_place(std::uint32_t index, shard_id shard, std::string_view parent, stamp at) {
+  wake_surely(index); // The store has it elsewhere.
   auto& row = row_at(index);
+  row.set(twin_row::stored, false);
   row.shard = static_cast<std::uint16_t>(shard);
   restored_[index] = {std::string{parent}, at};
   observe(row, at);
 }
 
 stored_twin cell::stored(std::uint32_t index) const {
+  const glimpse seen{*this, index};
+  seen.expect();
   const auto& row = row_at(index);
   stored_twin made;
   made.type = types_.text(row.layout->type());
@@ -194,9 +201,13 @@ void cell::list_all(const moment& now) {
   restored_ = {};
   for (std::uint32_t i = 0; i < row_count_; ++i)
     if (row_at(i).has(twin_row::live)) {
+      std::optional<glimpse> seen;
+      if (kept_.of(row_at(i).layout->type()) != nullptr)
+        seen.emplace(*this, i).expect();
       list_row(i);
       // Two twins with one unique value: their type says so since the last start only.
-      static_cast<void>(kept_.claim_all(row_at(i)));
+      if (seen)
+        static_cast<void>(kept_.claim_all(row_at(i)));
     }
   // Dots that were given to events that no log holds, or that were lost with the process, were all
   // given before now, and nobody gives as many in a second.
@@ -233,8 +244,10 @@ void cell::wake_restored(const moment& now) {
 
 void cell::redo(std::uint32_t index, transaction::plan& what, const moment& now) {
   const auto& row = row_at(index);
-  if (row.has(twin_row::live) && row.id == what.id && row.version == what.version)
-    apply_plan(index, what, {}, now);
+  if (!row.has(twin_row::live) || row.id != what.id || row.version != what.version)
+    return;
+  wake_surely(index);
+  apply_plan(index, what, {}, now);
 }
 
 } // namespace gemel

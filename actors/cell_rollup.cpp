@@ -65,8 +65,11 @@ void cell::ask_rollups(std::uint32_t group, std::vector<key_id> keys) {
   if (g.rollup == nullptr || g.rollup->keys() != keys) {
     rolled_groups_ += g.rollup == nullptr;
     g.rollup = std::make_unique<group_rollup>(std::move(keys));
-    for (auto i = g.first; i != twin_row::none; i = row_at(i).next)
+    for (auto i = g.first; i != twin_row::none; i = row_at(i).next) {
+      const glimpse seen{*this, i};
+      seen.expect();
       g.rollup->enter(row_at(i), below(row_at(i)));
+    }
   }
   // Also when nothing changed: the parent may be at another place.
   list_rollup(group);
@@ -97,6 +100,8 @@ void cell::count_child(std::uint32_t index, bool enters) {
   auto* rollup = groups_[group]->rollup.get();
   if (rollup == nullptr)
     return;
+  const glimpse seen{*this, index};
+  seen.expect();
   enters ? rollup->enter(row, below(row)) : rollup->leave(row, below(row));
   list_rollup(group);
 }
@@ -194,8 +199,11 @@ void cell::send_rollup(std::uint32_t group, std::map<cell_id, std::vector<rollup
   if (!at)
     return; // The parent is being deleted.
   auto list = g->rollup->list([&](const auto& show) {
-    for (auto i = g->first; i != twin_row::none; i = row_at(i).next)
+    for (auto i = g->first; i != twin_row::none; i = row_at(i).next) {
+      const glimpse seen{*this, i};
+      seen.expect();
       show(row_at(i), below(row_at(i)));
+    }
   });
   if (at->cell != self_)
     out[at->cell].push_back({g->parent, std::move(list)});

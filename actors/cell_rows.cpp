@@ -22,6 +22,8 @@ void cell::free_row(std::uint32_t index) {
   bool held = row.has(twin_row::held);
   if (journal_ != nullptr && row.has(twin_row::live))
     journal_->forget(index, row.shard);
+  if (row.has(twin_row::live) && !row.has(twin_row::passive))
+    residents_.left();
   row = twin_row{};
   row.set(twin_row::held, held);
   free_rows_.push_back(index);

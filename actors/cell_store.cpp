@@ -40,7 +40,9 @@ bool cell::is_refused(work& item) {
 
 /// The properties that the operation under work changed.
 void cell::log_update(std::uint32_t index) {
-  const auto& row = row_at(index);
+  auto& row = row_at(index);
+  row.set(twin_row::stored, false);
+  row.set(twin_row::leaving, false);
   journal_->add({event_kind::updated, row.updated, {}, source_time_us_, {}}, row, index);
 }
 
@@ -60,6 +62,7 @@ void cell::seal_turn(const moment& now) {
   if (journal_ == nullptr) [[likely]]
     return;
   release_messages();
+  send_out();
   write_snapshots(now);
 }
 
@@ -86,11 +89,18 @@ bool cell::cut_snapshot(std::uint16_t shard) {
     rows.push_back(i);
   }
   std::map<std::string, std::string> twins;
+  std::set<std::string> passive;
+  auto put = [&](std::uint32_t index, stamp created) {
+    auto id = row_at(index).id.str();
+    if (row_at(index).slots == nullptr && row_at(index).layout->size() > 0)
+      passive.insert(id);
+    twins[std::move(id)] = pack_row(index, created);
+  };
   boost::unordered_flat_set<std::uint32_t> groups;
   for (auto index : rows) {
     auto group = row_at(index).group;
     if (group == twin_row::none) {
-      twins[row_at(index).id.str()] = pack_row(index, {});
+      put(index, {});
       continue;
     }
     if (!groups.insert(group).second)
@@ -98,13 +108,14 @@ bool cell::cut_snapshot(std::uint16_t shard) {
     std::uint64_t place = 0;
     for (auto i = groups_[group]->first; i != twin_row::none; i = row_at(i).next, ++place)
       if (row_at(i).shard == shard)
-        twins[row_at(i).id.str()] = pack_row(i, {{}, make_dot(0, place)});
+        put(i, {{}, make_dot(0, place)});
   }
-  journal_->write_snapshot(shard, std::move(twins));
+  journal_->write_snapshot(shard, std::move(twins), std::move(passive));
   return true;
 }
 
-std::string cell::pack_row(std::uint32_t index, stamp created) const {
+/// All but the properties.
+stored_twin cell::head_of(std::uint32_t index, stamp created) const {
   const auto& row = row_at(index);
   stored_twin head;
   head.type = types_.text(row.layout->type());
@@ -116,7 +127,14 @@ std::string cell::pack_row(std::uint32_t index, stamp created) const {
   head.version = row.version;
   head.created = created;
   head.updated = row.updated;
-  auto count = row.layout->size();
+  return head;
+}
+
+/// Of a passive twin: without its properties.
+std::string cell::pack_row(std::uint32_t index, stamp created) const {
+  const auto& row = row_at(index);
+  auto head = head_of(index, created);
+  auto count = row.slots != nullptr ? row.layout->size() : 0;
   std::vector<std::pair<std::string_view, std::size_t>> sorted;
   sorted.reserve(count);
   for (std::size_t i = 0; i < count; ++i)

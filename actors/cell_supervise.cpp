@@ -42,6 +42,7 @@ bool cell::try_start(std::uint32_t index, const moment& now, std::string& why) {
   if (type == nullptr)
     return true;
   reclaim(index, now);
+  wake_surely(index);
   save(row);
   keep_changes_ = lane_.wanted(subject(index));
   start_changes();

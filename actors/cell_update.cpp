@@ -143,6 +143,9 @@ result<void> cell::apply(std::uint32_t index, wire::UpdateBatch::Reader,
   auto id = text_of(update.getId());
   if (!holds(index, id)) [[unlikely]]
     return fail(errc::twin_not_found, std::string{id});
+  if (journal_ != nullptr) [[unlikely]]
+    if (auto awake = wake(index); !awake)
+      return awake;
   const auto& row = row_at(index);
   auto done = prepare(row, update);
   if (done) [[likely]]
@@ -454,6 +457,10 @@ std::size_t cell::run_addressed(addressed_message& message, const moment& now) {
   }
   auto content = message.message.message();
   if (content.isGet()) {
+    if (auto awake = wake(index); !awake) {
+      reply(make_error_reply(awake.error()));
+      return 1;
+    }
     twin_page page;
     page.twins.push_back(record(index));
     reply(make_page_reply(page));

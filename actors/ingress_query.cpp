@@ -162,6 +162,8 @@ private:
         rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(n--));
         continue;
       }
+      const cell::glimpse seen{c, row_index};
+      seen.expect();
       auto record = c.record(row_index);
       if (!binders.empty())
         record.properties = selected(c, c.row(row_index), binders);

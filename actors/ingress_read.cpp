@@ -184,6 +184,8 @@ void ingress::get(const frame& request, const reply_function& reply, std::uint32
       [shared](cell& c, std::size_t index) {
         for (auto [i, row] : shared->wanted[index])
           if (c.holds(row, shared->ids[i].id)) {
+            if (auto awake = c.wake(row); !awake)
+              throw std::runtime_error{to_string(awake.error())};
             shared->found[i] = shared->only.empty() ? c.record(row, shared->with_stamps)
                                                     : c.record_only(row, shared->only);
             if (shared->ids.size() > 1 && c.may_be_torn(row, shared->commits))
@@ -223,6 +225,7 @@ void ingress::stats(const reply_function& reply) {
     histogram latency;
     std::uint64_t twins = 0;
     std::uint64_t groups = 0;
+    std::uint64_t active = 0;
   };
   auto shared = std::make_shared<gathering>();
   gather(
@@ -231,6 +234,7 @@ void ingress::stats(const reply_function& reply) {
         shared->sum += c.counters();
         shared->latency.merge(c.update_latency());
         shared->twins += c.twins();
+        shared->active += c.residents().active();
         shared->groups += c.groups();
       },
       reply,
@@ -264,6 +268,11 @@ void ingress::stats(const reply_function& reply) {
              "Events that slow subscribers were told they missed"},
             {"gemel_queries_total", number(queries_.load()), "Queries answered"},
             {"gemel_rows_scanned_total", number(c.rows_scanned), "Rows looked at by queries"},
+            {"gemel_twins_active", number(shared->active), "Twins in memory"},
+            {"gemel_activations_total", number(c.activations), "Twins that came back into memory"},
+            {"gemel_activations_failed_total", number(c.activations_failed),
+             "Twins whose values the store could not give"},
+            {"gemel_passivations_total", number(c.passivations), "Twins that left memory"},
             {"gemel_subscriptions", number(subscriptions()), "Open subscriptions"},
         };
         const auto& h = shared->latency;

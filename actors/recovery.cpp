@@ -144,6 +144,7 @@ result<void> recovery::take_twin(shard_id shard, std::string_view id, std::strin
     return put_aside();
   if (!made)
     return tl::unexpected<error>(std::move(made.error()));
+  owner(shard).restored_from_store(*made);
   return {};
 }
 

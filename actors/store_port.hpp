@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,8 @@ struct meta_change {
   std::optional<std::string> content{};
 };
 
-/// A twin that leaves memory or comes back: its state (`pack_twin`) outside of any snapshot.
+/// A twin that leaves memory: its state (`pack_twin`) outside of any snapshot, for `read_twin`
+/// alone. The log and the snapshots hold all that it says, so it ends with the process.
 struct twin_change {
   shard_id shard{};
   std::string id{};
@@ -76,6 +78,9 @@ struct shard_snapshot {
   std::map<std::string, std::string> twins{};
   /// As `log_entry::done`, when the snapshot counts, or does not.
   std::function<void(result<void>)> done{};
+  /// Of `twins`, those out of memory: all but their properties stands there, and whoever writes the
+  /// snapshot completes them (`complete_twin`) by what the store has of them.
+  std::set<std::string> passive{};
 };
 
 /// What is known of a shard's snapshot.
@@ -112,8 +117,7 @@ public:
   virtual std::map<shard_id, snapshot_info> snapshots() const = 0;
 
   using twin_sink = std::function<result<void>(std::string_view id, std::string_view packed)>;
-  /// Hands every twin of the shard's snapshot to `each`, by id; then those written by a
-  /// `twin_change` since, which may be of a later version or new.
+  /// Hands every twin of the shard's snapshot to `each`, by id.
   /// @returns errc::store_corrupt with the place; what `each` returned.
   virtual result<void> read_snapshot(shard_id shard, const twin_sink& each) const = 0;
 

@@ -40,15 +40,23 @@ struct twin_row {
     held = 64,
     /// Source times lie behind its slots, see slots.hpp.
     timed = 128,
+    /// Its values lie in the store alone: it has no slots, whatever its layout says.
+    passive = 256,
+    /// The store has its values as they are.
+    stored = 512,
     /// With `closing`: it is to be retired, not deleted.
     retiring = 1'024,
     /// Its supervisor stopped its behaviour and is going to start it again: writes are `twin_busy`.
     stopped = 2'048,
+    /// Somebody needed its values since the clock's hand came by, see residency.hpp.
+    used = 4'096,
+    /// The store is being given its values, so that it can leave memory.
+    leaving = 8'192,
   };
 
   compact_id id;
   const shape* layout = nullptr;
-  /// As many as `layout` has keys; owned, see slots.hpp.
+  /// As many as `layout` has keys; owned, see slots.hpp. Null of a passive twin.
   property_slot* slots = nullptr;
   /// 1 when made, raised by one for each property that an update changes.
   std::uint64_t version = 0;

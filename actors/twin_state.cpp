@@ -142,4 +142,17 @@ result<stored_twin> unpack_twin(std::string_view bytes) {
   return made;
 }
 
+result<std::string> complete_twin(std::string_view head, std::string_view stored) {
+  auto made = unpack_twin(head);
+  if (!made)
+    return tl::unexpected<error>(std::move(made.error()));
+  auto known = unpack_twin(stored);
+  if (!known)
+    return tl::unexpected<error>(std::move(known.error()));
+  made->properties = std::move(known->properties);
+  made->version = known->version;
+  made->updated = known->updated;
+  return pack_twin(*made);
+}
+
 } // namespace gemel

@@ -78,4 +78,8 @@ std::string pack_twin(const stored_twin& twin);
 /// @returns errc::store_corrupt with the place; errc::incompatible for a newer format.
 result<stored_twin> unpack_twin(std::string_view bytes);
 
+/// A twin of which `head` has all but the properties, and `stored` the properties: both packed. If
+/// `stored` is of a later version, so is what is made.
+result<std::string> complete_twin(std::string_view head, std::string_view stored);
+
 } // namespace gemel

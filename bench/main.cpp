@@ -36,6 +36,8 @@ int main(int argc, char** argv) {
           {"series", {"bytes and time per point of history, on real series", run_series}},
           {"durable", {"updates by what their answers promise, with a store", run_durable}},
           {"restart", {"seconds until all twins are back after kill -9", run_restart}},
+          {"passivation",
+           {"twins out of memory: bytes of each, time to come back", run_passivation}},
           {"store", {"updates through the store's log alone, by durability", run_store}},
           {"query", {"type and range: rate, and latency of one client", run_query}},
           {"memory", {"resident bytes per twin at 10,000, 100,000, ... twins", run_memory}},

@@ -95,6 +95,7 @@ int run_history(const options& asked);
 int run_store(const options& asked);
 int run_durable(const options& asked);
 int run_restart(const options& asked);
+int run_passivation(const options& asked);
 int run_query(const options& asked);
 int run_memory(const options& asked);
 int run_raw_caf(const options& asked);

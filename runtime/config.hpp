@@ -92,6 +92,8 @@ struct store_section {
   durability level = durability::process;
   /// Room kept back on the disk for what was let in.
   std::uint64_t reserve_bytes = std::uint64_t{256} << 20;
+  /// Twins in memory at once, see `store_link::active_max`; 0: all.
+  std::uint64_t max_active = 0;
   /// Log that all cells together write, at least, while every changed shard is written anew once.
   std::uint64_t log_bytes = std::uint64_t{128} << 20;
 

@@ -1,5 +1,7 @@
 #include "runtime/adapters/rocks_store.hpp"
 
+#include "actors/twin_state.hpp"
+#include "messages/limits.hpp"
 #include "messages/packed.hpp"
 
 #include <algorithm>
@@ -118,8 +120,9 @@ result<void> rocks_store::load() {
     return tl::unexpected(std::move(opened.error()));
   database_ = std::move(*opened);
   using step = result<void> (rocks_store::*)();
-  for (step next : {&rocks_store::load_snapshots, &rocks_store::load_log_end,
-                    &rocks_store::load_holders, &rocks_store::load_identity})
+  for (step next :
+       {&rocks_store::load_snapshots, &rocks_store::load_log_end, &rocks_store::load_holders,
+        &rocks_store::load_identity, &rocks_store::forget_passive})
     if (auto loaded = (this->*next)(); !loaded)
       return loaded;
   if (auto marked = folder_.mark_open(); !marked)
@@ -190,6 +193,13 @@ result<void> rocks_store::fill_log(std::uint64_t end) {
       return written;
   }
   return {};
+}
+
+// What was out of memory in the life before: snapshots and log have all of it.
+result<void> rocks_store::forget_passive() {
+  auto first = store::passive_prefix(shard_id{0});
+  auto last = store::passive_prefix(shard_id{static_cast<std::uint16_t>(limits::shards - 1)});
+  return database_->erase(family::passive, first, store::prefix_end(last));
 }
 
 result<void> rocks_store::load_holders() {
@@ -551,9 +561,17 @@ result<void> rocks_store::make_snapshot(const shard_snapshot& made) {
   if (auto clean = database_->erase(family::state, prefix, shard_end); !clean)
     return clean;
   std::vector<std::pair<std::string, std::string_view>> pairs;
+  std::deque<std::string> completions; // pairs point there
   for (const auto& [id, twin] : made.twins) {
-    record.digest = store::digest_with(record.digest, id, twin);
-    pairs.emplace_back(prefix + id, twin);
+    std::string_view whole = twin;
+    if (made.passive.contains(id)) {
+      auto complete = completed(made.shard, id, twin);
+      if (!complete)
+        return tl::unexpected(std::move(complete.error()));
+      whole = completions.emplace_back(std::move(*complete));
+    }
+    record.digest = store::digest_with(record.digest, id, whole);
+    pairs.emplace_back(prefix + id, whole);
   }
   record.twins = pairs.size();
   auto file =
@@ -569,6 +587,17 @@ result<void> rocks_store::make_snapshot(const shard_snapshot& made) {
   if (auto old = database_->erase(family::state, first, prefix); !old)
     return old;
   return clear_passive(made);
+}
+
+/// A twin out of memory, of which the cell knows the head.
+result<std::string> rocks_store::completed(shard_id shard, const std::string& id,
+                                           std::string_view head) const {
+  auto known = read_twin(shard, id);
+  if (!known)
+    return tl::unexpected(std::move(known.error()));
+  if (!*known)
+    return fail(errc::store_corrupt, "twin " + id + " is neither in memory nor in the store");
+  return complete_twin(head, **known);
 }
 
 // By way of the log's queue: so a snapshot never counts before the records that it holds are
@@ -644,14 +673,7 @@ result<void> rocks_store::read_snapshot(shard_id shard, const twin_sink& each) c
                 name + ": it holds " + std::to_string(count) + " twins, not "
                     + (count != record.twins ? "the " + std::to_string(record.twins) : "those")
                     + " that were written");
-  auto passive = store::passive_prefix(shard);
-  return database_->read(family::passive, passive, store::prefix_end(passive),
-                         [&](auto key, auto content) -> result<void> {
-                           if (content.size() < sizeof(std::uint64_t))
-                             return fail(errc::store_corrupt, name + ": a twin ends too early");
-                           return each(key.substr(passive.size()),
-                                       content.substr(sizeof(std::uint64_t)));
-                         });
+  return {};
 }
 
 result<std::optional<std::string>> rocks_store::read_twin(shard_id shard,
@@ -664,13 +686,25 @@ result<std::optional<std::string>> rocks_store::read_twin(shard_id shard,
       return fail(errc::store_corrupt, "twin " + std::string{id} + ": it ends too early");
     return (*passive)->substr(sizeof(std::uint64_t));
   }
-  std::uint32_t snapshot = 0;
-  {
-    std::lock_guard hold{snapshot_mutex_};
-    if (auto known = snapshots_.find(shard); known != snapshots_.end())
-      snapshot = known->second.number;
+  // A snapshot that is replaced meanwhile is not there any more.
+  constexpr int attempts_max = 8;
+  std::optional<std::uint32_t> snapshot;
+  for (int attempt = 0; attempt < attempts_max; ++attempt) {
+    std::uint32_t number = 0;
+    {
+      std::lock_guard hold{snapshot_mutex_};
+      if (auto known = snapshots_.find(shard); known != snapshots_.end())
+        number = known->second.number;
+    }
+    if (snapshot == number)
+      break;
+    snapshot = number;
+    auto found =
+        database_->get(family::state, store::state_prefix(shard, number) + std::string{id});
+    if (!found || *found)
+      return found;
   }
-  return database_->get(family::state, store::state_prefix(shard, snapshot) + std::string{id});
+  return std::optional<std::string>{};
 }
 
 result<void> rocks_store::read_log(log_position after, const record_sink& each) const {

@@ -145,7 +145,9 @@ private:
   void run_snapshots();
   result<void> make_snapshot(const shard_snapshot& made);
   result<void> commit_snapshot(shard_id shard, const store::snapshot_record& record);
+  result<void> forget_passive();
   result<void> clear_passive(const shard_snapshot& made);
+  result<std::string> completed(shard_id shard, const std::string& id, std::string_view head) const;
 
   options options_;
   store_folder folder_;

@@ -412,6 +412,12 @@ constexpr option table[] = {
      .help = "Room kept back on the disk, so that what was accepted can be written when it fills "
              "up. New writes are refused while less than this is free besides.",
      .slot = [](option_target c) -> option_slot { return &c.node.store.reserve_bytes; }},
+    {.key = "store.max_active",
+     .max = limits::rows_max * std::uint64_t{limits::cells_max},
+     .help = "Twins that are in memory at once; of more, those that were used least lately wait in "
+             "the store until they are needed. Twins with a running behaviour stay. 0: all. Needs "
+             "store.path.",
+     .slot = [](option_target c) -> option_slot { return &c.node.store.max_active; }},
     {.key = "store.log_bytes",
      .unit = "bytes",
      .min = 1u << 16,

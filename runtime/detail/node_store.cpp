@@ -49,6 +49,7 @@ result<std::unique_ptr<node_store>> node_store::open(const node_config& config,
     if (const auto* model = models.find(type);
         model != nullptr && model->durable != type_durability::node)
       link.by_type[type] = static_cast<durability>(static_cast<int>(model->durable) - 1);
+  link.active_max = config.store.max_active;
   link.pass_bytes_min = std::max<std::uint64_t>(config.store.log_bytes / cells, 1);
   link.on_fault = log_fault;
   link.on_snapshot = [self = made.get()] { self->snapshot_written(); };

@@ -62,6 +62,7 @@ simulated_node::simulated_node(options wanted)
   if (stored != nullptr) {
     link_.emplace(store_link{*stored});
     link_->pass_bytes_min = options_.snapshot_pass_bytes;
+    link_->active_max = options_.active_max;
     world_.stored = &*link_;
   }
   std::vector<cell_runner*> cells;

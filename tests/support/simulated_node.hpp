@@ -111,6 +111,8 @@ public:
     rocks_store* real_store = nullptr;
     /// Small, so that snapshots are written all the time.
     std::uint64_t snapshot_pass_bytes = 1u << 20;
+    /// See `store_link::active_max`.
+    std::uint64_t active_max = 0;
   };
 
   explicit simulated_node(options wanted);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/store_port.hpp"
+#include "actors/twin_state.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -18,6 +19,8 @@ class simulated_store final : public store_port {
 public:
   /// What `admit` answers; `errc::none`: work is let in.
   errc refuses = errc::none;
+  /// Single twins cannot be read.
+  bool reads_fail = false;
 
   result<void> admit() const override {
     if (refuses == errc::none)
@@ -52,6 +55,8 @@ public:
         log_[written_] = {entry.stream, entry.record};
       for (const auto& one : entry.meta)
         one.content ? void(meta_[one.key] = *one.content) : void(meta_.erase(one.key));
+      for (const auto& one : entry.twins)
+        passive_[{one.shard, one.id}] = {written_, *one.content};
       wants_disk = wants_disk || entry.wanted == durability::disk;
     }
     if (wants_disk)
@@ -62,7 +67,15 @@ public:
     while (!snapshots_waiting_.empty() && number(snapshots_waiting_.front().position) <= written_) {
       auto made = std::move(snapshots_waiting_.front());
       snapshots_waiting_.pop_front();
+      if (auto complete = complete_all(made); !complete) {
+        if (made.done)
+          made.done(complete);
+        continue;
+      }
       snapshots_[made.shard] = {made.position, std::move(made.twins)};
+      std::erase_if(passive_, [&](const auto& one) {
+        return one.first.first == made.shard && one.second.first <= number(made.position);
+      });
       synced_ = written_; // as the real one, whose snapshots go through its log, synced
       if (made.done)
         made.done({});
@@ -79,6 +92,7 @@ public:
   void end_process() {
     waiting_.clear();
     snapshots_waiting_.clear();
+    passive_.clear();
     last_ = written_;
   }
   /// The machine ends: of what was not synced the first `kept` records stay.
@@ -107,8 +121,16 @@ public:
         return taken;
     return {};
   }
-  result<std::optional<std::string>> read_twin(shard_id, std::string_view) const override {
-    return fail(errc::unsupported, "single twins");
+  result<std::optional<std::string>> read_twin(shard_id shard, std::string_view id) const override {
+    if (reads_fail)
+      return fail(errc::io_failed, "the simulated disk");
+    if (auto known = passive_.find({shard, std::string{id}}); known != passive_.end())
+      return known->second.second;
+    if (auto known = snapshots_.find(shard); known != snapshots_.end())
+      if (auto twin = known->second.second.find(std::string{id});
+          twin != known->second.second.end())
+        return twin->second;
+    return std::optional<std::string>{};
   }
   result<void> read_log(log_position after, const record_sink& each) const override {
     for (auto i = log_.upper_bound(number(after)); i != log_.end(); ++i)
@@ -136,9 +158,24 @@ public:
   }
 
   std::size_t records() const noexcept { return log_.size(); }
+  std::size_t passive_count() const noexcept { return passive_.size(); }
   std::size_t snapshot_count() const noexcept { return snapshots_.size(); }
 
 private:
+  result<void> complete_all(shard_snapshot& made) const {
+    for (const auto& id : made.passive) {
+      auto known = read_twin(made.shard, id);
+      if (!known)
+        return tl::unexpected<error>(std::move(known.error()));
+      if (!*known)
+        return fail(errc::store_corrupt, id + " is nowhere");
+      auto complete = complete_twin(made.twins[id], **known);
+      if (!complete)
+        return tl::unexpected<error>(std::move(complete.error()));
+      made.twins[id] = std::move(*complete);
+    }
+    return {};
+  }
   struct waiting {
     log_position at;
     log_entry entry;
@@ -154,6 +191,7 @@ private:
   std::map<std::uint64_t, std::pair<log_stream, std::string>> log_;
   std::map<shard_id, std::pair<log_position, std::map<std::string, std::string>>> snapshots_;
   std::map<std::string, std::string> meta_;
+  std::map<std::pair<shard_id, std::string>, std::pair<std::uint64_t, std::string>> passive_;
 };
 
 } // namespace gemel::test
