@@ -123,6 +123,8 @@ private:
     config.store.path = plan_.folder;
     config.store.reserve_bytes = 1u << 20;
     config.store.log_bytes = 1u << 16;
+    // In most lives nearly all twins are out of memory.
+    config.store.max_active = random_() % 3 == 0 ? 0 : 16;
     if (plan_.point != nullptr)
       wanted.store_point = [this](const char* name) {
         if (std::strcmp(name, plan_.point) == 0 && ++hits_ == plan_.at_hit)
