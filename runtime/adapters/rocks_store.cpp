@@ -449,6 +449,11 @@ void rocks_store::note_full() {
   ++counters_.times_full;
 }
 
+result<void> rocks_store::write_batch(rocksdb::WriteBatch& batch) {
+  std::lock_guard hold{passive_mutex_};
+  return database_->write(batch);
+}
+
 // A full disk holds the group back, it does not lose it: somebody else took the ballast's room too.
 // RocksDB looks for room itself, every five seconds.
 bool rocks_store::write_group(std::vector<waiting>& group) {
@@ -457,7 +462,7 @@ bool rocks_store::write_group(std::vector<waiting>& group) {
     put_entry(batch, *database_, one.position, one.entry);
   for (;;) {
     pass("before_write");
-    auto written = database_->write(batch);
+    auto written = write_batch(batch);
     pass("after_write");
     if (written)
       return true;
@@ -622,17 +627,37 @@ result<void> rocks_store::commit_snapshot(shard_id shard, const store::snapshot_
 // The snapshot holds what left memory before it was cut.
 result<void> rocks_store::clear_passive(const shard_snapshot& made) {
   auto prefix = store::passive_prefix(made.shard);
+  std::vector<std::string> keys;
+  auto read = database_->read(family::passive, prefix, store::prefix_end(prefix),
+                              [&](auto key, auto content) -> result<void> {
+                                if (passive_position(content) <= number(made.position))
+                                  keys.emplace_back(key);
+                                return {};
+                              });
+  pass("passive_listed");
+  // A few at a time, since the log waits meanwhile.
+  constexpr std::size_t at_once = 64;
+  std::span<const std::string> left{keys};
+  while (read && !left.empty()) {
+    auto some = left.first(std::min(at_once, left.size()));
+    read = erase_passive(some, made.position);
+    left = left.subspan(some.size());
+  }
+  return read;
+}
+
+// But not a twin that has left memory again since it was listed: the log's thread writes those.
+result<void> rocks_store::erase_passive(std::span<const std::string> keys, log_position up_to) {
+  std::lock_guard hold{passive_mutex_};
   rocksdb::WriteBatch batch;
-  auto read = database_->read(
-      family::passive, prefix, store::prefix_end(prefix),
-      [&](auto key, auto content) -> result<void> {
-        if (passive_position(content) <= number(made.position))
-          static_cast<void>(batch.Delete(database_->at(family::passive), std::string{key}));
-        return {};
-      });
-  if (!read || batch.Count() == 0)
-    return read;
-  return database_->write(batch);
+  for (const auto& key : keys) {
+    auto content = database_->get(family::passive, key);
+    if (!content)
+      return tl::unexpected(std::move(content.error()));
+    if (*content && passive_position(**content) <= number(up_to))
+      static_cast<void>(batch.Delete(database_->at(family::passive), key));
+  }
+  return batch.Count() == 0 ? result<void>{} : database_->write(batch);
 }
 
 std::map<shard_id, snapshot_info> rocks_store::snapshots() const {

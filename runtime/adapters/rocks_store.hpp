@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 
 namespace gemel {
@@ -51,8 +52,8 @@ public:
     bool after_loss = false;
     /// Called at named points of the way to the disk, on the thread that is there, so that a test
     /// can end the process just then; empty: nobody wants to know. The names: queued, before_write,
-    /// after_write, before_sync, after_sync, answered, snapshot_file, snapshot_counted, trim_noted,
-    /// trimmed.
+    /// after_write, before_sync, after_sync, answered, snapshot_file, snapshot_counted,
+    /// passive_listed, trim_noted, trimmed.
     std::function<void(const char* name)> at_point{};
   };
 
@@ -135,6 +136,7 @@ private:
       options_.at_point(point);
   }
   bool write_group(std::vector<waiting>& group);
+  result<void> write_batch(rocksdb::WriteBatch& batch);
   bool wait_for_room();
   void look_at_disk();
   void look_for_room();
@@ -147,6 +149,7 @@ private:
   result<void> commit_snapshot(shard_id shard, const store::snapshot_record& record);
   result<void> forget_passive();
   result<void> clear_passive(const shard_snapshot& made);
+  result<void> erase_passive(std::span<const std::string> keys, log_position up_to);
   result<std::string> completed(shard_id shard, const std::string& id, std::string_view head) const;
 
   options options_;
@@ -170,6 +173,9 @@ private:
   std::atomic<std::size_t> queue_entries_{0};
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::uint64_t> synced_{0};
+
+  // Nobody writes to the family `passive` between a look at what it holds and an erasure.
+  std::mutex passive_mutex_;
 
   mutable std::mutex snapshot_mutex_;
   std::condition_variable snapshot_wake_;

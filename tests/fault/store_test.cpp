@@ -306,6 +306,41 @@ TEST_CASE("a twin that left memory is read back, until a snapshot has it", "[fau
   CHECK_FALSE(*store->read_twin(shard_id{5}, "other"));
 }
 
+// Issue: the snapshots' thread listed what a new snapshot has, and erased it later, together with
+// what had left memory anew meanwhile.
+TEST_CASE("a twin that leaves memory while a snapshot is finished is not lost",
+          "[fault][runtime]") {
+  bench on;
+  rocks_store* in = nullptr;
+  auto leave = [&](const std::string& content) {
+    std::promise<result<void>> answered;
+    log_entry entry;
+    entry.stream = log_stream::none;
+    entry.twins.push_back({shard_id{5}, "twin-1", content});
+    entry.done = [&](result<void> what) { answered.set_value(std::move(what)); };
+    auto taken = in->append(std::move(entry));
+    return taken ? answered.get_future().get() : result<void>{};
+  };
+  std::size_t listed = 0;
+  auto wanted = on.options();
+  wanted.at_point = [&](const char* name) {
+    if (std::string_view{name} != "passive_listed" || ++listed > 1)
+      return;
+    // Its next change lies behind the snapshot.
+    if (!append(*in, 2, durability::process).get() || !leave("newest"))
+      listed = 100;
+  };
+  auto store = bench::open(std::move(wanted));
+  in = store.get();
+  CHECK(append(*store, 1, durability::process).get());
+  CHECK(leave("newer"));
+  CHECK(take_snapshot(*store, 5, log_position{1}, 3));
+  CHECK(listed == 1);
+  CHECK(**store->read_twin(shard_id{5}, "twin-1") == "newest");
+  CHECK(take_snapshot(*store, 5, log_position{2}, 3));
+  CHECK(**store->read_twin(shard_id{5}, "twin-1") == "state 1");
+}
+
 TEST_CASE("the log forgets no further than the snapshots and its holders allow",
           "[fault][runtime]") {
   bench on;

@@ -52,9 +52,9 @@ constexpr std::uint64_t numbers_per_life = 1'000'000;
 constexpr std::uint32_t batches_under_way = 16;
 
 // Where a node can be killed from inside, see `rocks_store::options::at_point`.
-constexpr std::array points = {"queued",     "before_write", "after_write",   "before_sync",
-                               "after_sync", "answered",     "snapshot_file", "snapshot_counted",
-                               "trim_noted", "trimmed"};
+constexpr std::array points = {
+    "queued",        "before_write",     "after_write",    "before_sync", "after_sync", "answered",
+    "snapshot_file", "snapshot_counted", "passive_listed", "trim_noted",  "trimmed"};
 
 enum class said : std::uint32_t { sent, acknowledged, shown, missing, ready, broken };
 
@@ -225,12 +225,18 @@ private:
         one.what = said::acknowledged;
       if (done.failures.empty())
         say(words);
-      else if (done.failures[0].why.code != errc::overloaded
-               && done.failures[0].why.code != errc::twin_busy)
-        broken("an update failed: " + to_string(done.failures[0].why));
+      else
+        complain(done.failures);
       --open;
       open.notify_all();
     });
+  }
+
+  void complain(const std::vector<failure>& failures) const {
+    for (const auto& one : failures)
+      if (one.why.code != errc::overloaded && one.why.code != errc::twin_busy)
+        broken("entry " + std::to_string(one.index)
+               + " of an update failed: " + to_string(one.why));
   }
 
   // Odd numbers are there, even ones are not.
