@@ -119,6 +119,8 @@ twin_record cell::record(std::uint32_t index, bool with_stamps) const {
 }
 
 twin_record cell::record_only(std::uint32_t index, std::span<const std::string> keys) const {
+  const glimpse seen{*this, index};
+  seen.expect();
   const auto& row = row_at(index);
   twin_record made;
   made.id = row.id.str();
