@@ -39,6 +39,8 @@ int main(int argc, char** argv) {
           {"passivation",
            {"twins out of memory: bytes of each, time to come back", run_passivation}},
           {"store", {"updates through the store's log alone, by durability", run_store}},
+          {"sync",
+           {"two linked nodes: updates visible on the other, bytes, time after a cut", run_sync}},
           {"query", {"type and range: rate, and latency of one client", run_query}},
           {"memory", {"resident bytes per twin at 10,000, 100,000, ... twins", run_memory}},
           {"raw-caf", {"create, update and notify of one plain CAF actor per twin", run_raw_caf}},

@@ -103,5 +103,6 @@ int run_rollup(const options& asked);
 int run_rules(const options& asked);
 int run_workflow(const options& asked);
 int run_workflow_restart(const options& asked);
+int run_sync(const options& asked);
 
 } // namespace gemel::bench
