@@ -58,7 +58,13 @@ void shard_replica::each_twin(const std::function<void(std::string_view)>& visit
     visit(twin);
 }
 
-std::size_t shard_replica::changed_after(change_number from) const {
+std::size_t shard_replica::changed_after(change_number from) const noexcept {
+  constexpr std::size_t counted_max = 16;
+  if (from >= last_change_)
+    return 0;
+  auto most = std::min<std::size_t>(last_change_ - from, changes_.size());
+  if (most > counted_max)
+    return most;
   return static_cast<std::size_t>(std::distance(changes_.upper_bound(from), changes_.end()));
 }
 

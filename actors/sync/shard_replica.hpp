@@ -72,8 +72,9 @@ public:
   const version_vector& clock() const noexcept { return clock_; }
   change_number last_change() const noexcept { return last_change_; }
   const shard_digest& digest() const noexcept { return digest_; }
-  /// Changed properties, deleted ones with them, after `from`.
-  std::size_t changed_after(change_number from) const;
+  /// Changed properties, deleted ones with them, after `from`. Of many it is the most that it can
+  /// be, since counting them takes long: one that changed again is counted each time.
+  std::size_t changed_after(change_number from) const noexcept;
 
   // ---- exchange (R2, R4, R5, R7) ---------------------------------------------------------------
 
