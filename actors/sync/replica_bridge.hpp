@@ -58,6 +58,7 @@ public:
   void restored();
 
   bool has_news() const noexcept { return !news_.empty(); }
+  std::size_t news_count() const noexcept { return news_.size(); }
   /// Twins that may have to be pushed, at most `count`; then call `next`.
   std::vector<std::string> news(std::size_t count) const;
   /// What is to be pushed for these twins. They are no news any more.

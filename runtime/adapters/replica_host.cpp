@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <random>
 
 namespace gemel {
 
@@ -13,8 +14,9 @@ namespace {
 
 // Twins looked at, and pushed, at once.
 constexpr std::size_t twins_at_once = 256;
-// Records between two looks at what else is to be done.
-constexpr std::size_t records_at_once = 1'024;
+// How long the log is read before a look at what else is to be done; a record of it may hold
+// thousands of events.
+constexpr std::int64_t read_ns_max = 5'000'000;
 constexpr std::size_t tasks_at_once = 256;
 constexpr std::chrono::milliseconds wait_max{100};
 constexpr std::int64_t ns_per_ms = 1'000'000;
@@ -56,7 +58,8 @@ replicator_options options_of(const replica_host::options& wanted, rocks_store& 
   made.identity = {wanted.cluster, wanted.node, writer_of(wanted.node, from.identity()),
                    from.identity().incarnation};
   made.policies = wanted.policies;
-  made.random = system_entropy;
+  // Names of batches and waits, thousands a second; who may link is not decided by these.
+  made.random = [from = std::mt19937_64{system_entropy()}]() mutable { return from(); };
   return made;
 }
 
@@ -189,14 +192,13 @@ void replica_host::wake() {
 bool replica_host::catch_up() {
   if (store_.reached(durability::process) <= taken_)
     return false;
-  std::size_t records = 0;
+  auto until = clock_.now().steady_ns + read_ns_max;
   bool is_full = false;
   auto read =
       store_.read_log(taken_, [&](log_position at, log_stream stream, std::string_view record) {
-        if (++records > records_at_once) {
-          is_full = true;
+        if (is_full)
           return result<void>{fail(errc::limit_reached, "enough for now")};
-        }
+        is_full = clock_.now().steady_ns > until;
         if (stream == log_stream::twins)
           if (auto taken = take(record); !taken)
             complain(taken.error());
@@ -206,6 +208,18 @@ bool replica_host::catch_up() {
   if (!read && !is_full)
     complain(read.error());
   return is_full;
+}
+
+// Peers hear of us meanwhile.
+void replica_host::catch_up_to(log_position upto) {
+  while (!stopping_.load() && taken_ < upto) {
+    auto before = taken_;
+    catch_up();
+    commit();
+    replicas_.tick(clock_.now());
+    if (taken_ == before) // The log cannot be read; that was told.
+      std::this_thread::sleep_for(wait_max);
+  }
 }
 
 result<void> replica_host::take(std::string_view record) {
@@ -270,16 +284,14 @@ void replica_host::commit() {
 void replica_host::push() {
   auto twins = bridge_.news(twins_at_once);
   auto shown = look_at(twins);
-  catch_up(); // What was written before we looked.
+  catch_up_to(store_.reached(durability::process)); // What was written before we looked.
   auto wanted = bridge_.next(twins, shown);
   if (wanted.empty())
     return;
   kept_.keep_pending(bridge_.pending_bytes());
   commit();
   carry_out(wanted);
-  auto upto = store_.reached(durability::process);
-  while (!stopping_.load() && taken_ < upto && (catch_up() || taken_ < upto)) {
-  }
+  catch_up_to(store_.reached(durability::process));
   bridge_.pushed();
   kept_.keep_pending(bridge_.pending_bytes());
 }
@@ -350,6 +362,12 @@ void replica_host::complain(const error& why) {
 }
 
 void replica_host::publish() {
+  // Counting goes over all shards of all links.
+  constexpr std::int64_t interval_ns = 100 * ns_per_ms;
+  auto now = clock_.now().steady_ns;
+  if (now - published_ns_ < interval_ns)
+    return;
+  published_ns_ = now;
   link_status sum;
   std::uint64_t up = 0;
   for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
@@ -369,6 +387,7 @@ void replica_host::publish() {
   counts_.digest_alarms = sum.digest_alarms;
   counts_.writes = bridge_.writes();
   counts_.pushes = bridge_.pushes();
+  counts_.to_show = bridge_.news_count();
 }
 
 void replica_host::add_stats(stats_record& stats) const {
@@ -379,6 +398,7 @@ void replica_host::add_stats(stats_record& stats) const {
   add("gemel_sync_backlog", counts_.backlog, "Properties that some peer has not acknowledged");
   add("gemel_sync_writes_total", counts_.writes, "Writes of this node to its replicas");
   add("gemel_sync_pushes_total", counts_.pushes, "What peers wrote and cells were told");
+  add("gemel_sync_to_show", counts_.to_show, "Twins that peers wrote and cells may not show yet");
   add("gemel_sync_refused_total", counts_.refused, "What peers wrote and a twin refused");
   add("gemel_sync_sent_bytes_total", counts_.sent_bytes, "Bytes sent to peers");
   add("gemel_sync_received_bytes_total", counts_.received_bytes, "Bytes received from peers");
@@ -438,6 +458,7 @@ replica_host::answer replica_host::status() const {
   }
   return value{value_map{{"node", value{options_.node}},
                          {"endpoint", value{way_->endpoint()}},
+                         {"to_show", number(bridge_.news_count())},
                          {"links", value{std::move(links)}}}};
 }
 

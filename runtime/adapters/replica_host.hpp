@@ -71,6 +71,7 @@ private:
   void run();
   void run_tasks(std::chrono::milliseconds wait);
   bool catch_up();
+  void catch_up_to(log_position upto);
   result<void> take(std::string_view record);
   void import();
   void reach_peers();
@@ -100,6 +101,7 @@ private:
   log_position taken_{};
   log_position committed_{};
   log_position retained_{};
+  std::int64_t published_ns_ = 0;
   std::string complaint_;
   std::atomic<bool> woken_{false};
   std::mutex stop_mutex_; // no call is taken once it is set
@@ -107,6 +109,7 @@ private:
   struct counts {
     std::atomic<std::uint64_t> writes{0};
     std::atomic<std::uint64_t> pushes{0};
+    std::atomic<std::uint64_t> to_show{0};
     std::atomic<std::uint64_t> refused{0};
     std::atomic<std::uint64_t> conflicts{0};
     std::atomic<std::uint64_t> links_up{0};
