@@ -325,10 +325,8 @@ void replicator::repair(std::uint16_t shard, const std::vector<replicated_entry>
 }
 
 void replicator::tell(std::uint16_t shard, bool is_urgent, const moment& now) {
-  for (auto& l : links_) {
+  for (auto& l : links_)
     l->changed(shard, is_urgent, now);
-    l->pump(now);
-  }
 }
 
 // ---- writes of this node ------------------------------------------------------------------------

@@ -126,6 +126,7 @@ public:
 
   /// All records up to `position` are safe.
   void safe(std::uint64_t position, const moment& now);
+  /// Sends what the calls since the last one led to: writes, what peers said, what is safe.
   void tick(const moment& now);
   std::int64_t next_due() const;
   /// Whether it is time to try to reach the peer; true once for each attempt.

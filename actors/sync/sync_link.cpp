@@ -279,7 +279,6 @@ void sync_link::receive(const frame& arrived, const moment& now) {
     confirmed_ = true; // who speaks in this session knows both nonces
   }
   handle(*message, arrived.size(), now);
-  pump(now);
 }
 
 void sync_link::handle(const sync_message& message, std::size_t bytes, const moment& now) {
@@ -783,7 +782,7 @@ link_status sync_link::status(const moment& now) const {
       made.parts_under_way += to.under_way->next - to.under_way->acknowledged;
   for (const auto& [shard, to] : outgoing_)
     if (const auto* replica = host_->find_shard(shard))
-      made.backlog += replica->changed_after(to.acknowledged);
+      made.backlog += replica->changed_after(std::max(to.acknowledged, to.settled));
   return made;
 }
 

@@ -115,6 +115,7 @@ public:
   void connected(const moment& now);
   void disconnected(const moment& now);
 
+  /// What it leads to is sent by the next `pump`: after some messages, not after each.
   void receive(const frame& arrived, const moment& now);
   /// Something of this shard changed here. @param urgent: it does not wait for others.
   void changed(std::uint16_t shard, bool urgent, const moment& now);

@@ -468,6 +468,8 @@ void simulation::hand_over(sim_node& node, std::size_t from, const std::vector<s
       });
     });
   }
+  // Not before the oracle knows what came: stamps of the future may be written again here.
+  node.replicas->tick(time_of(node));
   after(node);
 }
 
@@ -502,6 +504,7 @@ void simulation::write_at(sim_node& node) {
   }();
   if (!done)
     wrong("a write was refused: " + to_string(done.error()));
+  node.replicas->tick(now); // What it can send at once: the greatest haste is the most dangerous.
   after(node);
 }
 

@@ -65,6 +65,7 @@ public:
   }
   void receive(std::uint32_t from, const frame& message) {
     replicas_->receive(from, message, now());
+    replicas_->tick(now());
   }
 
   // @param race runs between looking and pushing.

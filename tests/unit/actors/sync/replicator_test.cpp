@@ -49,6 +49,7 @@ struct pair_of_nodes {
       auto next = std::move(of.inbox.front());
       of.inbox.pop_front();
       of.replicas->receive(0, next, now(of));
+      of.replicas->tick(now(of));
     }
     if (cut)
       of.inbox.clear();
