@@ -282,6 +282,7 @@ std::int64_t replicator::next_due() const {
 // A mark of a delete goes when every peer has it, or when there are too many: a peer that was away
 // for longer gets a full copy.
 void replicator::purge() {
+  marks_.kept = 0;
   for (auto& [shard, state] : shards_) {
     if (state.replica->delete_marks() == 0)
       continue;
@@ -291,8 +292,11 @@ void replicator::purge() {
     if (state.replica->delete_marks() > options_.rules.delete_marks_max
         || options_.rules.broken(planted_bug::early_purge))
       upto = state.replica->last_change();
+    auto before = state.replica->delete_marks();
     for (const auto& [twin, key] : state.replica->purge(upto))
       journal_->forget(shard, twin, key);
+    marks_.kept += state.replica->delete_marks();
+    marks_.collected += before - state.replica->delete_marks();
   }
 }
 

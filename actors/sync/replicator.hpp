@@ -138,6 +138,12 @@ public:
   void receive(std::uint32_t peer, const frame& arrived, const moment& now);
   const sync_link& link(std::uint32_t peer) const { return *links_[peer]; }
   std::size_t peers() const noexcept { return links_.size(); }
+  /// Marks of deletes, as they were when they were last collected.
+  struct mark_counts {
+    std::uint64_t kept = 0;
+    std::uint64_t collected = 0;
+  };
+  mark_counts marks() const noexcept { return marks_; }
   /// Writes that were made again since a clock of ours had been far ahead.
   std::uint64_t rewritten() const noexcept { return rewritten_; }
 
@@ -201,6 +207,7 @@ private:
   std::map<peer_life, change_source> sources_;
   std::set<std::uint16_t> news_; // shards that links must hear of after a merge
   std::int64_t last_purge_ = 0;
+  mark_counts marks_{};
   std::uint64_t rewritten_ = 0;
 };
 

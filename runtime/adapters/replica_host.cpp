@@ -385,6 +385,8 @@ void replica_host::publish() {
   counts_.received_bytes = sum.received_bytes;
   counts_.full_copies = sum.full_copies;
   counts_.digest_alarms = sum.digest_alarms;
+  counts_.delete_marks = replicas_.marks().kept;
+  counts_.delete_marks_collected = replicas_.marks().collected;
   counts_.writes = bridge_.writes();
   counts_.pushes = bridge_.pushes();
   counts_.to_show = bridge_.news_count();
@@ -403,6 +405,10 @@ void replica_host::add_stats(stats_record& stats) const {
   add("gemel_sync_sent_bytes_total", counts_.sent_bytes, "Bytes sent to peers");
   add("gemel_sync_received_bytes_total", counts_.received_bytes, "Bytes received from peers");
   add("gemel_sync_full_copies_total", counts_.full_copies, "Shards that a peer got whole");
+  add("gemel_sync_delete_marks", counts_.delete_marks,
+      "Marks of deleted twins and properties that some peer may not know");
+  add("gemel_sync_delete_marks_collected_total", counts_.delete_marks_collected,
+      "Marks of deletes that every peer knew");
   add("gemel_sync_digest_alarms_total", counts_.digest_alarms,
       "Shards that differed from a peer's of the same clock, and were repaired");
 }

@@ -118,6 +118,8 @@ private:
     std::atomic<std::uint64_t> received_bytes{0};
     std::atomic<std::uint64_t> full_copies{0};
     std::atomic<std::uint64_t> digest_alarms{0};
+    std::atomic<std::uint64_t> delete_marks{0};
+    std::atomic<std::uint64_t> delete_marks_collected{0};
   };
   counts counts_;
   std::thread thread_;
