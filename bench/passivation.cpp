@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 namespace gemel::bench {
@@ -17,11 +19,17 @@ namespace {
 // Of ten twins one is to be in memory.
 constexpr std::uint64_t passive_share = 10;
 
-std::unique_ptr<node> start_bounded(const options& asked, const std::string& folder) {
+std::uint64_t active_max(const options& asked) {
+  return std::max<std::uint64_t>(asked.twins / passive_share, 1);
+}
+
+/// @param max_active 0: all of them.
+std::unique_ptr<node> start_node(const options& asked, const std::string& folder,
+                                 std::uint64_t max_active) {
   node_options wanted;
   wanted.config.node.workers = asked.workers;
   wanted.config.store.path = folder;
-  wanted.config.store.max_active = std::max<std::uint64_t>(asked.twins / passive_share, 1);
+  wanted.config.store.max_active = max_active;
   auto started = node::start(std::move(wanted));
   if (started)
     return std::move(*started);
@@ -41,7 +49,7 @@ double counter(node& in, std::string_view name) {
 /// Waits, a minute at most, until no more are in memory than there are to be.
 bool wait_until_small(node& in, const options& asked) {
   constexpr int tries = 600;
-  auto max = static_cast<double>(std::max<std::uint64_t>(asked.twins / passive_share, 1));
+  auto max = static_cast<double>(active_max(asked));
   for (int i = 0; i < tries; ++i) {
     // Cells round it down, and what has no machine has no building either.
     if (counter(in, "gemel_twins_active") <= max * 1.01 + 64)
@@ -74,15 +82,62 @@ void report_quantiles(const options& asked, const std::string& what, std::vector
   report(asked, "passivation", what + "_p99", at(0.99), "us");
 }
 
-int measure(const options& asked, const std::string& folder) {
+/// Calls `work` in a process of its own, so that what it took is not counted in this one, which
+/// must not have a thread yet. @returns what it returned; less than 0 if it failed.
+double in_process(const std::function<double()>& work) {
+  int ends[2];
+  if (::pipe(ends) != 0)
+    return -1;
+  auto child = ::fork();
+  if (child == 0) {
+    auto made = work();
+    std::fflush(stdout);
+    std::_Exit(::write(ends[1], &made, sizeof made) == sizeof made ? 0 : 1);
+  }
+  ::close(ends[1]);
+  double made = -1;
+  auto size = ::read(ends[0], &made, sizeof made);
+  ::close(ends[0]);
+  int how = 0;
+  bool is_fine = child > 0 && ::waitpid(child, &how, 0) > 0 && how == 0 && size == sizeof made;
+  return is_fine ? made : -1;
+}
+
+/// Makes the twins.
+double prepare(const options& asked, const std::string& folder) {
+  auto in = start_node(asked, folder, active_max(asked));
+  if (in == nullptr)
+    return -1;
+  create_all(*in, asked);
+  return 0;
+}
+
+/// Resident bytes of all of them in memory.
+double measure_active(const options& asked, const std::string& folder) {
+  auto before = resident_bytes();
+  auto in = start_node(asked, folder, 0);
+  return in != nullptr ? static_cast<double>(resident_bytes() - before) : -1;
+}
+
+/// @param all_active bytes when all are in memory.
+void report_memory(const options& asked, double all_active, double bytes) {
+  auto twins = static_cast<double>(asked.twins);
+  auto active = static_cast<double>(active_max(asked));
+  report(asked, "passivation", "rss_per_twin", bytes / twins, "bytes");
+  report(asked, "passivation", "rss_per_active_twin", all_active / twins, "bytes");
+  if (twins > active)
+    report(asked, "passivation", "rss_per_passive_twin",
+           (bytes - all_active * active / twins) / (twins - active), "bytes");
+}
+
+int measure(const options& asked, const std::string& folder, double all_active) {
   auto before = resident_bytes();
   auto began = now_seconds();
-  auto in = start_bounded(asked, folder);
+  auto in = start_node(asked, folder, active_max(asked));
   if (in == nullptr || !wait_until_small(*in, asked))
     return 1;
   report(asked, "passivation", "start_seconds", now_seconds() - began, "s");
-  auto grown = static_cast<double>(resident_bytes() - before);
-  report(asked, "passivation", "rss_per_twin", grown / static_cast<double>(asked.twins), "bytes");
+  report_memory(asked, all_active, static_cast<double>(resident_bytes() - before));
   random_source random{asked.seed};
   std::vector<double> returning;
   std::vector<double> there;
@@ -103,25 +158,15 @@ int measure(const options& asked, const std::string& folder) {
 
 } // namespace
 
-/// Makes the twins in a process of its own, so that what they took then is not counted.
+/// A tenth of the twins in memory.
 int run_passivation(const options& asked) {
   auto base = asked.folder.empty() ? std::filesystem::temp_directory_path()
                                    : std::filesystem::path{asked.folder};
   auto folder = (base / ("gemel-bench-" + std::to_string(::getpid()))).string();
   std::filesystem::remove_all(folder);
-  auto child = ::fork(); // before this process has a thread
-  if (child == 0) {
-    auto in = start_bounded(asked, folder);
-    if (in == nullptr)
-      std::_Exit(1);
-    create_all(*in, asked);
-    in.reset();
-    std::_Exit(0);
-  }
-  int how = 0;
-  if (child < 0 || ::waitpid(child, &how, 0) < 0 || how != 0)
-    return 1;
-  auto code = measure(asked, folder);
+  auto made = in_process([&] { return prepare(asked, folder); });
+  auto all_active = made < 0 ? made : in_process([&] { return measure_active(asked, folder); });
+  auto code = all_active < 0 ? 1 : measure(asked, folder, all_active);
   std::filesystem::remove_all(folder);
   return code;
 }
