@@ -44,6 +44,10 @@ void answer(log_entry& entry, const result<void>& what) {
   }
 }
 
+std::chrono::nanoseconds steady_now() {
+  return std::chrono::steady_clock::now().time_since_epoch();
+}
+
 std::string passive_value(log_position at, std::string_view twin) {
   byte_writer out;
   out.fixed(number(at));
@@ -597,7 +601,7 @@ result<void> rocks_store::make_snapshot(const shard_snapshot& made) {
 /// A twin out of memory, of which the cell knows the head.
 result<std::string> rocks_store::completed(shard_id shard, const std::string& id,
                                            std::string_view head) const {
-  auto known = read_twin(shard, id);
+  auto known = find_twin(shard, id);
   if (!known)
     return tl::unexpected(std::move(known.error()));
   if (!*known)
@@ -702,6 +706,21 @@ result<void> rocks_store::read_snapshot(shard_id shard, const twin_sink& each) c
 }
 
 result<std::optional<std::string>> rocks_store::read_twin(shard_id shard,
+                                                          std::string_view id) const {
+  auto began = steady_now();
+  auto found = find_twin(shard, id);
+  auto took = steady_now() - began;
+  std::lock_guard hold{reads_mutex_};
+  reads_.record(std::max(took, histogram::value_min));
+  return found;
+}
+
+histogram rocks_store::read_latency() const {
+  std::lock_guard hold{reads_mutex_};
+  return reads_;
+}
+
+result<std::optional<std::string>> rocks_store::find_twin(shard_id shard,
                                                           std::string_view id) const {
   auto passive = database_->get(family::passive, store::passive_prefix(shard) + std::string{id});
   if (!passive)
@@ -828,6 +847,11 @@ result<log_position> rocks_store::trim(log_position checkpoint) {
   if (!gone)
     return tl::unexpected(std::move(gone.error()));
   pass("trimmed");
+  {
+    std::lock_guard hold{mutex_};
+    ++counters_.trims;
+    counters_.trimmed += up_to - from;
+  }
   return log_position{up_to};
 }
 

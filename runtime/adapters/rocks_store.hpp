@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/store_port.hpp"
+#include "messages/histogram.hpp"
 #include "runtime/adapters/rocks_database.hpp"
 #include "runtime/adapters/store_folder.hpp"
 #include "runtime/store/store_keys.hpp"
@@ -66,6 +67,9 @@ public:
     std::uint64_t syncs = 0;
     std::uint64_t snapshots = 0;
     std::uint64_t snapshots_failed = 0;
+    /// Times the log forgot what snapshots have, and records of it.
+    std::uint64_t trims = 0;
+    std::uint64_t trimmed = 0;
     std::uint64_t times_full = 0;
     std::uint64_t refused = 0;
     std::uint64_t queue_bytes = 0;
@@ -109,6 +113,8 @@ public:
   const store::identity& identity() const noexcept { return identity_; }
   state present() const noexcept { return state_.load(); }
   counters count() const;
+  /// Of `read_twin`.
+  histogram read_latency() const;
   /// The log's first and last position; the first is one above what was trimmed.
   std::pair<log_position, log_position> log_range() const;
   rocks_database& database() noexcept { return *database_; }
@@ -150,6 +156,7 @@ private:
   result<void> forget_passive();
   result<void> clear_passive(const shard_snapshot& made);
   result<void> erase_passive(std::span<const std::string> keys, log_position up_to);
+  result<std::optional<std::string>> find_twin(shard_id shard, std::string_view id) const;
   result<std::string> completed(shard_id shard, const std::string& id, std::string_view head) const;
 
   options options_;
@@ -176,6 +183,9 @@ private:
 
   // Nobody writes to the family `passive` between a look at what it holds and an erasure.
   std::mutex passive_mutex_;
+
+  mutable std::mutex reads_mutex_;
+  mutable histogram reads_;
 
   mutable std::mutex snapshot_mutex_;
   std::condition_variable snapshot_wake_;

@@ -104,6 +104,8 @@ void node_store::add_stats(stats_record& stats) const {
   add("gemel_store_queue_bytes", count.queue_bytes, "Bytes that wait for the log");
   add("gemel_store_snapshots_total", count.snapshots, "Snapshots of shards written");
   add("gemel_store_snapshots_failed_total", count.snapshots_failed, "Snapshots that failed");
+  add("gemel_store_trims_total", count.trims, "Times the log forgot what snapshots have");
+  add("gemel_store_trimmed_records_total", count.trimmed, "Records that it forgot");
   add("gemel_store_full_total", count.times_full, "Times the disk was full");
   add("gemel_store_log_first", static_cast<std::uint64_t>(first), "First record the log holds");
   add("gemel_store_log_last", static_cast<std::uint64_t>(last), "Last record of the log");
@@ -111,6 +113,12 @@ void node_store::add_stats(stats_record& stats) const {
   add("gemel_store_recovered_events", facts_.events, "Events read from the log at the start");
   add("gemel_store_incarnation", store_->identity().incarnation,
       "Raised by whatever may have lost writes");
+  auto reads = store_->read_latency();
+  auto at = [&](double quantile) {
+    return static_cast<std::uint64_t>(reads.value_at(quantile).count());
+  };
+  stats.latencies.push_back({"gemel_activation_latency", reads.count(), at(0.5), at(0.99),
+                             at(0.999), static_cast<std::uint64_t>(reads.max().count())});
 }
 
 } // namespace gemel
