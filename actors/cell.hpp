@@ -11,6 +11,7 @@
 #include "actors/deferred_commands.hpp"
 #include "actors/held_rows.hpp"
 #include "actors/hierarchy.hpp"
+#include "actors/idle_sweep.hpp"
 #include "actors/lane.hpp"
 #include "actors/model_checks.hpp"
 #include "actors/model_rows.hpp"
@@ -377,6 +378,8 @@ private:
     // in `data_timers`.
     std::int64_t stale_after_ns = 0;
     std::vector<timing_wheel::timer> data_timers;
+    // Of those that leave memory when nobody used them for a while.
+    idle_sweep idle{};
   };
   struct running_behavior {
     std::unique_ptr<behavior> what;
@@ -434,8 +437,12 @@ private:
   void wake_surely(std::uint32_t index);
   bool values_matter(std::uint32_t index);
   void leave(std::uint32_t index);
+  bool may_leave(std::uint32_t index) const;
   residency::verdict judge(std::uint32_t index);
-  void send_out();
+  void send_out(const moment& now);
+  void send_out_idle(type_id of, const moment& now);
+  void depart(const std::vector<std::uint32_t>& chosen);
+  std::optional<std::int64_t> idle_due() const;
   void finish_departure(const std::vector<std::uint32_t>& rows, std::uint64_t number, bool stored);
 
   // ---- create (cell_create.cpp) ----
@@ -673,6 +680,8 @@ private:
   std::uint32_t row_count_ = 0;
   std::uint64_t live_rows_ = 0;
   boost::unordered_flat_map<std::uint32_t, type_entry> type_entries_;
+  // Those whose `idle` is on.
+  std::vector<type_id> idle_types_;
   // The way in for work and answers from outside.
   std::shared_ptr<cell_outlet> outlet_;
   boost::unordered_flat_map<std::uint32_t, running_behavior> behaviors_;

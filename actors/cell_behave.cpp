@@ -174,6 +174,9 @@ result<void> cell::happen(std::uint32_t index, std::string name, const named_val
                           std::vector<std::pair<key_id, value>> numbered,
                           std::int64_t source_time_us, const moment& now) {
   if (!row_at(index).has(twin_row::running)) {
+    if (row_at(index).has(twin_row::passive) && lane_.wanted(subject(index))) [[unlikely]]
+      if (auto awake = wake(index); !awake) // Filters look at values.
+        return awake;
     emit(index, std::move(name), std::move(numbered), source_time_us, now);
     return {};
   }
@@ -400,9 +403,11 @@ void cell::finish_work(const finished_work& done, bool counted, const moment& no
 // ---- timers ---------------------------------------------------------------------------------
 
 std::optional<std::int64_t> cell::next_due() const {
-  auto timer = timers_.next_due();
-  auto held_back = lane_.next_due();
-  return timer && held_back ? std::min(timer, held_back) : timer ? timer : held_back;
+  std::optional<std::int64_t> first;
+  for (auto one : {timers_.next_due(), lane_.next_due(), idle_due()})
+    if (one && (!first || *one < *first))
+      first = one;
+  return first;
 }
 
 bool cell::run_timers(const moment& now) {

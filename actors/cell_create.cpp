@@ -139,6 +139,7 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   }
   row.set(twin_row::live);
   row.set(twin_row::used);
+  row.set(twin_row::recent);
   residents_.came();
   row.address = world_.addresses.make(self_, index);
   ++live_rows_;

@@ -55,6 +55,7 @@ void cell::drop_values(std::uint32_t index) const {
 result<void> cell::wake(std::uint32_t index) {
   auto& row = row_at(index);
   row.set(twin_row::used);
+  row.set(twin_row::recent);
   if (!row.has(twin_row::passive)) [[likely]]
     return {};
   if (auto loaded = load_values(index); !loaded) {
@@ -109,11 +110,16 @@ void cell::leave(std::uint32_t index) {
   ++counters_.passivations;
 }
 
-residency::verdict cell::judge(std::uint32_t index) {
-  auto& row = row_at(index);
+bool cell::may_leave(std::uint32_t index) const {
+  const auto& row = row_at(index);
   constexpr auto never = twin_row::passive | twin_row::running | twin_row::held | twin_row::closing
                          | twin_row::retiring | twin_row::stopped | twin_row::leaving;
-  if (!row.has(twin_row::live) || (row.flags & never) != 0)
+  return row.has(twin_row::live) && (row.flags & never) == 0;
+}
+
+residency::verdict cell::judge(std::uint32_t index) {
+  auto& row = row_at(index);
+  if (!may_leave(index))
     return residency::verdict::no;
   if (!row.has(twin_row::used))
     return residency::verdict::leaves;
@@ -121,17 +127,46 @@ residency::verdict cell::judge(std::uint32_t index) {
   return residency::verdict::spared;
 }
 
-/// Behind the turn's record: sends out whom the cell has too many of. What changed since it was
-/// read goes to the store first, and its values stay until they are there.
-void cell::send_out() {
-  if (!residents_.full()) [[likely]]
-    return;
-  if (!world_.stored->store.admit())
-    return;
+/// Behind the turn's record: sends out whom the cell has too many of, and who is idle for too long.
+void cell::send_out(const moment& now) {
+  for (auto type : idle_types_)
+    send_out_idle(type, now);
+  if (residents_.full() && world_.stored->store.admit()) [[unlikely]]
+    depart(residents_.choose(row_count_, [this](auto i) { return judge(i); }));
+}
+
+void cell::send_out_idle(type_id of, const moment& now) {
+  auto& type = type_at(of);
+  auto chosen = type.idle.choose(type.rows.rows(), now.steady_ns, [this](auto index) {
+    auto& row = row_at(index);
+    bool is_idle = !row.has(twin_row::recent) && may_leave(index);
+    row.set(twin_row::recent, false);
+    return is_idle;
+  });
+  // On a full disk they stay until the next pass.
+  if (!chosen.empty() && world_.stored->store.admit())
+    depart(chosen);
+}
+
+/// When the next pass over the twins of a type goes on.
+std::optional<std::int64_t> cell::idle_due() const {
+  std::optional<std::int64_t> first;
+  for (auto type : idle_types_) {
+    const auto& one = type_entries_.at(static_cast<std::uint32_t>(type));
+    if (one.rows.size() > 0 && (!first || one.idle.due_ns() < *first))
+      first = one.idle.due_ns();
+  }
+  return first;
+}
+
+/// What changed since it was read goes to the store first, and its values stay until they are
+/// there.
+void cell::depart(const std::vector<std::uint32_t>& chosen) {
   std::vector<twin_change> changes;
   std::vector<std::uint32_t> rows;
-  for (auto index : residents_.choose(row_count_, [this](auto i) { return judge(i); })) {
+  for (auto index : chosen) {
     auto& row = row_at(index);
+    row.set(twin_row::used, false);
     if (row.has(twin_row::stored) || row.layout->size() == 0) {
       leave(index);
       continue;
@@ -178,6 +213,7 @@ void cell::finish_departure(const std::vector<std::uint32_t>& rows, std::uint64_
 void cell::restored_from_store(std::uint32_t index) {
   auto& row = row_at(index);
   row.set(twin_row::stored);
+  row.set(twin_row::recent);
   if (residents_.full())
     leave(index);
 }

@@ -60,8 +60,13 @@ cell::type_entry& cell::type_at(type_id type) {
     auto behaves = world_.behaviors.find(std::string{world_.symbols.text(type)});
     if (behaves != world_.behaviors.end())
       i->second.behaves = &behaves->second;
-    if (const auto* model = world_.models.find(world_.symbols.text(type)))
+    if (const auto* model = world_.models.find(world_.symbols.text(type))) {
       i->second.stale_after_ns = model->stale_after_us * 1'000;
+      if (model->passive_after_us != 0 && world_.stored != nullptr) {
+        i->second.idle = idle_sweep{model->passive_after_us * 1'000};
+        idle_types_.push_back(type);
+      }
+    }
   }
   return i->second;
 }

@@ -62,7 +62,7 @@ void cell::seal_turn(const moment& now) {
   if (journal_ == nullptr) [[likely]]
     return;
   release_messages();
-  send_out();
+  send_out(now);
   write_snapshots(now);
 }
 

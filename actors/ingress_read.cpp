@@ -269,6 +269,8 @@ void ingress::stats(const reply_function& reply) {
             {"gemel_queries_total", number(queries_.load()), "Queries answered"},
             {"gemel_rows_scanned_total", number(c.rows_scanned), "Rows looked at by queries"},
             {"gemel_twins_active", number(shared->active), "Twins in memory"},
+            {"gemel_twins_passive", number(shared->twins - std::min(shared->twins, shared->active)),
+             "Twins out of memory"},
             {"gemel_activations_total", number(c.activations), "Twins that came back into memory"},
             {"gemel_activations_failed_total", number(c.activations_failed),
              "Twins whose values the store could not give"},

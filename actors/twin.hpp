@@ -52,6 +52,8 @@ struct twin_row {
     used = 4'096,
     /// The store is being given its values, so that it can leave memory.
     leaving = 8'192,
+    /// Somebody needed its values since the last pass over its type, see idle_sweep.hpp.
+    recent = 16'384,
   };
 
   compact_id id;

@@ -51,6 +51,8 @@ void inherit(type_model& model, const type_model& base) {
       model.rollups.push_back(rollup);
   if (model.stale_after_us == 0)
     model.stale_after_us = base.stale_after_us;
+  if (model.passive_after_us == 0)
+    model.passive_after_us = base.passive_after_us;
   if (model.history_keep_us == 0)
     model.history_keep_us = base.history_keep_us;
   if (model.durable == type_durability::node)

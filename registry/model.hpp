@@ -81,6 +81,9 @@ struct type_model {
   bool closed = false;
   /// Without data for this long an active twin becomes stale, microseconds; 0: never.
   std::int64_t stale_after_us = 0;
+  /// A twin that nobody used for this long leaves memory, if there is a store, microseconds; 0:
+  /// only if there are too many, see `store_link::active_max`.
+  std::int64_t passive_after_us = 0;
   /// How long the values of its properties are kept that have a history, microseconds; 0: as the
   /// node says.
   std::int64_t history_keep_us = 0;

@@ -338,6 +338,15 @@ constexpr option table[] = {
      .slot = [](option_target c) -> option_slot {
        return microseconds_slot{&c.model.stale_after_us};
      }},
+    {.key = "types.passive_after",
+     .max = stale_after_ms_max,
+     .help =
+         "A twin that nobody used for this long leaves memory until it is needed again, as with "
+         "store.max_active; it may take up to twice the time. 0ms: only if there are too many. "
+         "Needs store.path.",
+     .slot = [](option_target c) -> option_slot {
+       return microseconds_slot{&c.model.passive_after_us};
+     }},
     {.key = "types.history_keep",
      .max = history_keep_ms_max,
      .help = "How long values of its properties with history = true are kept. 0ms: as history.keep "

@@ -11,6 +11,7 @@
 #include <set>
 
 using namespace gemel;
+using namespace std::chrono_literals;
 using namespace gemel::test;
 
 namespace {
@@ -21,8 +22,33 @@ std::string id_of(std::size_t i) {
   return "twin-" + std::to_string(i);
 }
 
+// Writes when it is written to, told or asked; counts in ticks.
+class counter final : public behavior {
+public:
+  void on_start(twin_context& twin) override { twin.tick_every(700ms); }
+  void on_update(twin_context& twin, std::span<const change_view> changes) override {
+    for (const auto& one : changes)
+      if (one.key == "n" && one.new_value.is_integer() && one.new_value.as_integer() % 7 == 0)
+        twin.emit("seven", {{"n", one.new_value.as_integer()}});
+      else if (one.key == "n" && one.new_value.is_integer() && one.new_value.as_integer() % 11 == 0)
+        throw std::runtime_error{"eleven"};
+  }
+  void on_event(twin_context& twin, const emitted_event&) override { raise(twin, "heard"); }
+  void on_tick(twin_context& twin) override { raise(twin, "ticks"); }
+  result<value> ask(twin_context& twin, const named_values&) { return raise(twin, "asked"); }
+
+private:
+  static value raise(twin_context& twin, const char* key) {
+    const auto* before = twin.get(key);
+    value after{before != nullptr ? before->as_integer() + 1 : 1};
+    twin.set(key, after);
+    return after;
+  }
+};
+
 std::unique_ptr<simulated_node> start(simulated_store& store, std::uint64_t seed,
-                                      std::uint32_t cells, std::uint64_t active_max) {
+                                      std::uint32_t cells, std::uint64_t active_max,
+                                      std::int64_t idle_us = 0) {
   simulated_node::options wanted;
   wanted.seed = seed;
   wanted.cells = cells;
@@ -43,7 +69,11 @@ std::unique_ptr<simulated_node> start(simulated_store& store, std::uint64_t seed
   serial.kind = property_kind::text;
   serial.unique = true;
   machine.properties = {number, serial};
+  machine.passive_after_us = idle_us;
+  hall.passive_after_us = idle_us;
   wanted.models = {hall, machine};
+  wanted.behaviors["counter"] = behavior_type{[] { return std::make_unique<counter>(); },
+                                              {command("ask", "Counts", &counter::ask)}};
   return std::make_unique<simulated_node>(std::move(wanted));
 }
 
@@ -85,7 +115,8 @@ private:
   std::vector<new_twin> twins() {
     new_twin made;
     made.id = some_id();
-    made.type = below(3) == 0 ? "hall" : below(2) == 0 ? "machine" : "thing";
+    constexpr const char* types[] = {"hall", "hall", "machine", "machine", "thing", "counter"};
+    made.type = types[below(6)];
     if (below(3) > 0)
       made.parent = some_id();
     else if (below(4) == 0)
@@ -184,8 +215,9 @@ struct side {
   subscriber_ptr all{};
   subscriber_ptr some{};
 
-  void begin(std::uint64_t seed, std::uint32_t cells, std::uint64_t active_max) {
-    node = start(store, seed, cells, active_max);
+  void begin(std::uint64_t seed, std::uint32_t cells, std::uint64_t active_max,
+             std::int64_t idle_us) {
+    node = start(store, seed, cells, active_max, idle_us);
     node->run();
     subscription_request asked;
     all = node->subscribe(asked);
@@ -196,6 +228,34 @@ struct side {
   }
 };
 
+// Asks both the same that is not a request of the script.
+void ask(simulated_node& a, simulated_node& b, script& what) {
+  twin_command asked;
+  asked.id = what.some_id();
+  asked.name = "ask";
+  auto one = a.command(asked);
+  auto other = b.command(asked);
+  REQUIRE(one.has_value() == other.has_value());
+  if (one)
+    REQUIRE(*one == *other);
+  twin_emit told;
+  told.id = what.some_id();
+  told.name = "told";
+  REQUIRE(codes(a.emit({told}), 1) == codes(b.emit({told}), 1));
+  std::vector<std::string> some;
+  for (auto count = 1 + what.below(4); count > 0; --count)
+    some.push_back(what.some_id());
+  auto found = a.get(some);
+  auto same = b.get(some);
+  REQUIRE(found.has_value() == same.has_value());
+  if (found)
+    REQUIRE(words_of(found->twins) == words_of(same->twins));
+  query_request sorted;
+  sorted.order_by = "n";
+  sorted.limit = 5;
+  REQUIRE(words_of(a.query_all(sorted)) == words_of(b.query_all(sorted)));
+}
+
 void live(side& a, side& b, script& what) {
   for (int i = 0; i < 120; ++i) {
     auto request = what.next();
@@ -204,6 +264,8 @@ void live(side& a, side& b, script& what) {
     auto other = b.node->submit(request);
     b.node->run();
     REQUIRE(words_of(one, what.is_atomic) == words_of(other, what.is_atomic));
+    if (what.below(4) == 0)
+      ask(*a.node, *b.node, what);
     if (what.below(10) == 0) {
       a.node->run_for(std::chrono::seconds{2});
       b.node->run_for(std::chrono::seconds{2});
@@ -223,6 +285,16 @@ void live(side& a, side& b, script& what) {
 
 } // namespace
 
+namespace {
+
+query_request of_type(const std::string& type) {
+  query_request made;
+  made.type = type;
+  return made;
+}
+
+} // namespace
+
 TEST_CASE("a node whose twins leave memory answers and tells what one with all of them does",
           "[fault][actors][store]") {
   auto seed = test::seed();
@@ -234,14 +306,17 @@ TEST_CASE("a node whose twins leave memory answers and tells what one with all o
     script what{seed};
     for (std::uint64_t life = 0; life < 4; ++life) {
       auto cells = 1 + static_cast<std::uint32_t>((seed + life) % 4);
-      few.begin(seed + life, cells, 3 * cells);
-      all.begin(seed + life, cells, 0);
+      // Few because there is room for few, because they are idle soon, or for both.
+      bool is_bounded = seed % 3 != 0;
+      few.begin(seed + life, cells, is_bounded ? 3 * cells : 0, seed % 3 != 1 ? 1'500'000 : 0);
+      all.begin(seed + life, cells, 0, 0);
       REQUIRE(words_of(few.node->all()) == words_of(all.node->all()));
       live(few, all, what);
       REQUIRE(words_of(few.node->all()) == words_of(all.node->all()));
       CHECK(few.node->broken_invariants() == std::vector<std::string>{});
-      for (std::uint32_t cell = 0; cell < cells; ++cell)
-        CHECK(few.node->runner(cell).core().residents().active() <= 3);
+      auto behaving = few.node->query_all(of_type("counter")).size();
+      for (std::uint32_t cell = 0; cell < cells && is_bounded; ++cell)
+        CHECK(few.node->runner(cell).core().residents().active() <= 3 + behaving);
       CHECK(all.node->counters().passivations == 0);
       returned += few.node->counters().activations;
       few.node.reset();
@@ -296,6 +371,32 @@ TEST_CASE("a query reads twins out of memory and leaves them there", "[fault][ac
   // A message brings it back.
   CHECK(node->set(id_of(7), "n", value{std::int64_t{-1}}) == errc::none);
   CHECK(node->counters().activations == before + 1);
+}
+
+TEST_CASE("twins that nobody uses for the time of their type leave memory",
+          "[fault][actors][store]") {
+  simulated_store store;
+  auto node = start(store, 1, 2, 0, 60'000'000);
+  REQUIRE(node->create(machines(100)).applied == 100);
+  node->run();
+  CHECK(active(*node, 2) == 100);
+  for (int i = 0; i < 30; ++i) {
+    CHECK(node->set(id_of(1), "n", value{std::int64_t{i}}) == errc::none);
+    node->run_for(10s);
+    if (i == 4)
+      CHECK(active(*node, 2) == 100);
+  }
+  // Of the machines only the one that is used stays, and the others' type has no such time.
+  CHECK(active(*node, 2) == 51);
+  CHECK(found_by(*node, "n >= 0", "machine").size() == 50);
+  CHECK(active(*node, 2) == 51);
+  CHECK(node->set(id_of(3), "n", value{std::int64_t{7}}) == errc::none);
+  CHECK(active(*node, 2) == 52);
+  node->run_for(200s);
+  CHECK(active(*node, 2) == 50);
+  CHECK(node->counters().activations == 1);
+  CHECK(node->find(id_of(3))->find("n")->as_integer() == 7);
+  CHECK(node->broken_invariants() == std::vector<std::string>{});
 }
 
 TEST_CASE("a node with many twins starts with few in memory", "[fault][actors][store]") {

@@ -12,6 +12,7 @@ type_model asset() {
   made.properties = {{.key = "serial", .kind = property_kind::text, .unique = true},
                      {.key = "load", .kind = property_kind::number, .min = 0, .max = 100}};
   made.stale_after_us = 1'000;
+  made.passive_after_us = 2'000;
   made.rollups = {"load"};
   return made;
 }
@@ -37,6 +38,7 @@ TEST_CASE("a model has what it extends, and its own declarations count more", "[
   CHECK(made->find("load")->kind == property_kind::integer);
   CHECK_FALSE(made->find("load")->max);
   CHECK(made->stale_after_us == 1'000);
+  CHECK(made->passive_after_us == 2'000);
   CHECK(made->rollups == std::vector<std::string>{"load"});
   CHECK(models->is_a("pump", "asset"));
   CHECK_FALSE(models->is_a("asset", "pump"));

@@ -57,7 +57,7 @@ TEST_CASE("the committed sample has every default and its own id", "[unit][runti
 TEST_CASE("every option stands in the sample with its unit, default and meaning",
           "[unit][runtime]") {
   auto sample = write_config({});
-  REQUIRE(config_options().size() == 87);
+  REQUIRE(config_options().size() == 88);
   for (const auto& each : config_options()) {
     if (each.key.starts_with("types.")) {
       auto name = each.key.substr(each.key.rfind('.') + 1);
@@ -446,6 +446,7 @@ TEST_CASE("a mutated config is taken whole or refused with places, never half", 
   rich.types["machine"].model.extends = "a.b";
   rich.types["machine"].model.capabilities = {"cooling", "drilling"};
   rich.types["machine"].model.stale_after_us = 30'000'000;
+  rich.types["machine"].model.passive_after_us = 3'600'000'000;
   rich.types["machine"].model.rollups = {"temperature"};
   rich.types["machine"].model.properties = {
       {"serial number", property_kind::text, {}, {}, {}, false, true},
