@@ -76,6 +76,12 @@ struct resolved_value {
   bool undecided = false;
 };
 
+/// Whether what is kept is not what is shown: sums, counters, sets and maps.
+constexpr bool is_merged(conflict_strategy strategy) noexcept {
+  return strategy == conflict_strategy::merge_sum || strategy == conflict_strategy::merge_counter
+         || strategy == conflict_strategy::merge_set || strategy == conflict_strategy::merge_map;
+}
+
 /// What `siblings` show under `policy`.
 resolved_value resolve(const conflict_policy& policy, const sibling_set& siblings);
 

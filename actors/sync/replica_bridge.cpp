@@ -101,7 +101,7 @@ void replica_bridge::took_create(const stored_event& event, const moment& now) {
   const auto* ours = pending(event.id);
   if (ours == nullptr || !ours->creates) {
     // A twin that went to another cell is created there, too.
-    auto known = replicas_.read(shard, event.id).alive;
+    auto known = replicas_.alive(shard, event.id);
     if (!known && !replicates(event.type))
       return;
     if (!known && replicas_.create(shard, event.id, life_of(event.type, event.placement), now)) {
@@ -110,7 +110,7 @@ void replica_bridge::took_create(const stored_event& event, const moment& now) {
     }
   }
   // Deleted here while it was on its way to the cells.
-  if (!replicas_.read(shard, event.id).alive)
+  if (!replicas_.alive(shard, event.id))
     return note(event.id, replica_keys::life);
   took_changes(event, now);
   took_move(event, now);
@@ -142,7 +142,7 @@ bool replica_bridge::is_push(const push* ours, const stored_change& change) cons
 void replica_bridge::took_changes(const stored_event& event, const moment& now) {
   auto shard = replica_shard_of(event.id);
   const auto* ours = pending(event.id);
-  if (!replicas_.read(shard, event.id).alive) {
+  if (!replicas_.alive(shard, event.id)) {
     // Not replicated, or deleted meanwhile: the write goes with the life it was for, also if a new
     // life comes before the cells hear of it.
     if (ours != nullptr || news_.contains(event.id))
@@ -151,8 +151,8 @@ void replica_bridge::took_changes(const stored_event& event, const moment& now) 
     return;
   }
   auto differs = [&](const stored_change& change) {
-    auto held = replicas_.read_property(shard, event.id, change.key);
-    return held.present == change.removed || (held.present && held.content != change.content);
+    return !replicas_.shows(shard, event.id, change.key,
+                            change.removed ? nullptr : &change.content);
   };
   for (const auto& change : event.changes) {
     if (!is_push(ours, change) && differs(change))

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "messages/packed.hpp"
 #include "messages/sibling.hpp"
 
 #include <cstdint>
@@ -37,5 +38,19 @@ std::string pack_record(const replica_record& record);
 
 /// @returns errc::store_corrupt with the place; errc::incompatible for a newer format.
 result<replica_record> unpack_record(std::string_view bytes);
+
+/// One property as a store keeps it by property: a byte 'E', when it changed, its fields, a
+/// checksum of 4 bytes.
+struct replica_entry_record {
+  std::uint16_t shard = 0;
+  std::uint64_t changed = 0;
+  replicated_entry entry{};
+};
+
+void pack_entry(byte_writer& out, std::uint16_t shard, std::uint64_t changed,
+                const replicated_entry& entry);
+
+/// @returns errc::store_corrupt with the place.
+result<replica_entry_record> unpack_entry(std::string_view bytes);
 
 } // namespace gemel

@@ -1,5 +1,6 @@
 #include "actors/sync/replicator.hpp"
 
+#include "messages/limits.hpp"
 #include "messages/packed.hpp"
 
 #include <algorithm>
@@ -36,7 +37,7 @@ std::uint64_t conflict_id(const sibling_set& values) {
 }
 
 replicator::replicator(replicator_options options, replica_journal& journal)
-    : options_{std::move(options)}, journal_{&journal} {
+    : options_{std::move(options)}, journal_{&journal}, shards_(limits::shards) {
 }
 
 std::uint32_t replicator::add_peer(std::string node) {
@@ -57,26 +58,23 @@ replicator::shard_state& replicator::shard_at(std::uint16_t shard) {
 }
 
 shard_replica* replicator::find_shard(std::uint16_t shard) {
-  auto at = shards_.find(shard);
-  return at != shards_.end() ? at->second.replica.get() : nullptr;
+  return shards_[shard].replica.get();
 }
 
 const shard_replica* replicator::replica(std::uint16_t shard) const {
-  auto at = shards_.find(shard);
-  return at != shards_.end() ? at->second.replica.get() : nullptr;
+  return shards_[shard].replica.get();
 }
 
 std::vector<std::uint16_t> replicator::shards() const {
   std::vector<std::uint16_t> made;
-  made.reserve(shards_.size());
-  for (const auto& [shard, state] : shards_)
-    made.push_back(shard);
+  for (std::size_t i = 0; i < shards_.size(); ++i)
+    if (shards_[i].replica != nullptr)
+      made.push_back(static_cast<std::uint16_t>(i));
   return made;
 }
 
 change_number replicator::safe_change(std::uint16_t shard) const {
-  auto at = shards_.find(shard);
-  return at != shards_.end() ? at->second.safe : 0;
+  return shards_[shard].safe;
 }
 
 const replicator::positions* replicator::find_positions(site_id peer, std::uint64_t incarnation,
@@ -114,7 +112,7 @@ void replicator::log_record(std::uint16_t shard, replica_record record) {
 
 // One record with all that the step changed, so that after a crash all of it is there or nothing.
 void replicator::log(std::uint16_t shard, const peer_position& position, bool is_remote) {
-  auto& replica = *shards_.at(shard).replica;
+  auto& replica = *shards_[shard].replica;
   auto entries = replica.take_changes();
   if (is_remote && options_.merged)
     options_.merged(entries);
@@ -135,6 +133,18 @@ void replicator::log(std::uint16_t shard, const peer_position& position, bool is
     numbers.push_back(replica.changed(one.twin, one.key));
   log_record(shard, {shard, replica.last_change(), replica.forgotten(), position, replica.clock(),
                      std::move(entries), std::move(numbers)});
+}
+
+void replicator::log_write(std::uint16_t shard) {
+  if (options_.in_turns)
+    written_.insert(shard);
+  else
+    log(shard, {});
+}
+
+void replicator::end_turn() {
+  for (auto shard : std::exchange(written_, {}))
+    log(shard, {});
 }
 
 void replicator::replay(const replica_record& record) {
@@ -164,7 +174,7 @@ void replicator::restore(const replica_record& head,
 void replicator::safe(std::uint64_t position, const moment& now) {
   for (; !unsafe_.empty() && unsafe_.front().journal <= position; unsafe_.pop_front()) {
     const auto& step = unsafe_.front();
-    auto& state = shards_.at(step.shard);
+    auto& state = shards_[step.shard];
     state.safe = std::max(state.safe, step.change);
     const auto& p = step.position;
     if (p.received != 0)
@@ -200,10 +210,10 @@ void replicator::leave_the_future(const moment& now) {
   if (clock_.last() <= time_max(now) || options_.rules.broken(planted_bug::future_times_taken))
     return;
   clock_ = {};
-  for (auto& [shard, state] : shards_)
-    observe_present(*state.replica, time_max(now));
-  for (auto& [shard, state] : shards_)
-    rewrite(shard, *state.replica, now);
+  for (auto shard : shards())
+    observe_present(*shards_[shard].replica, time_max(now));
+  for (auto shard : shards())
+    rewrite(shard, *shards_[shard].replica, now);
 }
 
 // What stays must be below all later stamps, and keeps the clock in mind of a time that is wrong as
@@ -241,7 +251,7 @@ void replicator::rewrite(std::uint16_t shard, shard_replica& replica, const mome
   }
   if (found.empty())
     return;
-  log(shard, {});
+  log_write(shard);
   tell(shard, true, now);
 }
 
@@ -251,9 +261,9 @@ void replicator::tick(const moment& now) {
     last_purge_ = now.steady_ns;
     purge();
   }
+  tell_news(now);
   for (auto& l : links_)
     l->pump(now);
-  tell_news(now);
 }
 
 void replicator::tell_news(const moment& now) {
@@ -282,8 +292,10 @@ std::int64_t replicator::next_due() const {
 // A mark of a delete goes when every peer has it, or when there are too many: a peer that was away
 // for longer gets a full copy.
 void replicator::purge() {
+  end_turn(); // A mark that goes must not be logged behind that.
   marks_.kept = 0;
-  for (auto& [shard, state] : shards_) {
+  for (auto shard : shards()) {
+    auto& state = shards_[shard];
     if (state.replica->delete_marks() == 0)
       continue;
     auto upto = state.safe;
@@ -343,7 +355,7 @@ result<void> replicator::create(std::uint16_t shard, std::string_view twin, valu
   auto time = stamp(now);
   wrote(shard, twin, replica_keys::life,
         replica.write(twin, replica_keys::life, std::move(life), time));
-  log(shard, {});
+  log_write(shard);
   tell(shard, true, now);
   return {};
 }
@@ -365,7 +377,7 @@ result<void> replicator::set(std::uint16_t shard, std::string_view twin, std::st
     return {}; // not there anyway
   }
   wrote(shard, twin, key, replica.write(twin, key, std::move(content), time));
-  log(shard, {});
+  log_write(shard);
   tell(shard, urgent(key), now);
   return {};
 }
@@ -376,17 +388,33 @@ result<void> replicator::remove(std::uint16_t shard, std::string_view twin, cons
     return fail(errc::twin_not_found, std::string{twin});
   auto time = stamp(now);
   wrote(shard, twin, replica_keys::life, replica.remove(twin, time));
-  log(shard, {});
+  log_write(shard);
   tell(shard, true, now);
   return {};
 }
 
 // ---- what is there ------------------------------------------------------------------------------
 
-std::string replicator::type_of(const shard_replica& replica, std::string_view twin) const {
-  auto life = resolve({}, replica.of(twin, replica_keys::life));
-  const auto* type = life.content.find("type");
-  return type != nullptr && type->is_text() ? std::string{type->as_text()} : std::string{};
+// Of the latest life.
+std::string_view replicator::type_of(const shard_replica& replica, std::string_view twin) const {
+  const sibling* latest = nullptr;
+  for (const auto& s : replica.of(twin, replica_keys::life))
+    if (latest == nullptr || std::pair{s.time, s.write} > std::pair{latest->time, latest->write})
+      latest = &s;
+  const auto* type = latest != nullptr ? latest->content.find("type") : nullptr;
+  return type != nullptr && type->is_text() ? type->as_text() : std::string_view{};
+}
+
+bool replicator::shows(std::uint16_t shard, std::string_view twin, std::string_view key,
+                       const value* content) const {
+  const auto* held = replica(shard);
+  const auto& siblings = held->of(twin, key);
+  if (siblings.empty() || content == nullptr)
+    return siblings.empty() && content == nullptr;
+  const auto& policy = options_.policies.of(twin, type_of(*held, twin), key);
+  if (siblings.size() == 1 && !is_merged(policy.strategy))
+    return siblings.front().content == *content;
+  return resolve(policy, siblings).content == *content;
 }
 
 replicated_twin replicator::read(std::uint16_t shard, std::string_view twin) const {
@@ -414,13 +442,15 @@ resolved_value replicator::read_property(std::uint16_t shard, std::string_view t
 
 std::vector<open_conflict> replicator::conflicts() const {
   std::vector<open_conflict> made;
-  for (const auto& [shard, state] : shards_)
+  for (auto shard : shards()) {
+    const auto& state = shards_[shard];
     for (const auto& [twin, key] : state.replica->contested()) {
       const auto& siblings = state.replica->of(twin, key);
       const auto& policy = options_.policies.of(twin, type_of(*state.replica, twin), key);
       if (resolve(policy, siblings).undecided)
         made.push_back({conflict_id(siblings), shard, twin, key, siblings});
     }
+  }
   return made;
 }
 

@@ -66,6 +66,8 @@ struct replicator_options {
   std::function<void(std::uint32_t peer, frame)> send{};
   /// The peer whose clock counts if ours differs by more than the bound; nothing: ours.
   std::optional<std::uint32_t> time_reference{};
+  /// Whether its writes are logged by `end_turn`, all of a shard as one record.
+  bool in_turns = false;
   /// Told what a peer changed here; may be empty.
   std::function<void(const std::vector<replicated_entry>&)> merged{};
   /// Told of every write of this node, before anybody else hears of it; may be empty.
@@ -106,6 +108,13 @@ public:
   /// One property as it shows; the twin must be alive.
   resolved_value read_property(std::uint16_t shard, std::string_view twin,
                                std::string_view key) const;
+  /// Whether a living twin shows just this; nothing: that the property is not there.
+  bool shows(std::uint16_t shard, std::string_view twin, std::string_view key,
+             const value* content) const;
+  bool alive(std::uint16_t shard, std::string_view twin) const {
+    const auto* held = replica(shard);
+    return held != nullptr && held->alive(twin);
+  }
   /// Those of which something is here.
   std::vector<std::uint16_t> shards() const override;
   std::vector<open_conflict> conflicts() const;
@@ -124,6 +133,8 @@ public:
 
   // ---- time, disk, links -----------------------------------------------------------------------
 
+  /// Logs what was written since the last turn; `safe` and `tick` tell peers of it.
+  void end_turn();
   /// All records up to `position` are safe.
   void safe(std::uint64_t position, const moment& now);
   /// Sends what the calls since the last one led to: writes, what peers said, what is safe.
@@ -185,6 +196,7 @@ private:
   const positions* find_positions(site_id peer, std::uint64_t incarnation,
                                   std::uint16_t shard) const;
   void log(std::uint16_t shard, const peer_position& position, bool is_remote = false);
+  void log_write(std::uint16_t shard);
   void log_record(std::uint16_t shard, replica_record record);
   void tell(std::uint16_t shard, bool urgent, const moment& now);
   void tell_news(const moment& now);
@@ -195,17 +207,18 @@ private:
   void observe_present(const shard_replica& replica, hybrid_time most);
   void rewrite(std::uint16_t shard, shard_replica& replica, const moment& now);
   void purge();
-  std::string type_of(const shard_replica& replica, std::string_view twin) const;
+  std::string_view type_of(const shard_replica& replica, std::string_view twin) const;
 
   replicator_options options_;
   replica_journal* journal_;
   hybrid_clock clock_;
-  std::map<std::uint16_t, shard_state> shards_;
+  std::vector<shard_state> shards_; // by number; those of which nothing is here have no replica
   std::vector<std::unique_ptr<sync_link>> links_;
   std::deque<unsafe_step> unsafe_; // in the journal's order
   std::map<std::pair<peer_life, std::uint16_t>, positions> positions_;
   std::map<peer_life, change_source> sources_;
-  std::set<std::uint16_t> news_; // shards that links must hear of after a merge
+  std::set<std::uint16_t> written_; // shards with writes of this turn
+  std::set<std::uint16_t> news_;    // shards that links must hear of after a merge
   std::int64_t last_purge_ = 0;
   mark_counts marks_{};
   std::uint64_t rewritten_ = 0;

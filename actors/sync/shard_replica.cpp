@@ -3,6 +3,7 @@
 #include "messages/error.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gemel {
 
@@ -94,10 +95,16 @@ void shard_replica::unmark(property_state& state) {
 void shard_replica::mark(const property_place& at, change_source source) {
   at.state->changed = ++last_change_;
   at.state->source = source;
-  changes_.emplace(last_change_, at);
+  changes_.emplace_hint(changes_.end(), last_change_, at);
   if (at.state->siblings.empty())
     ++delete_marks_;
-  unlogged_.emplace(*at.twin, *at.key);
+  if (!std::exchange(at.state->unlogged, true))
+    unlogged_.push_back(at);
+}
+
+void shard_replica::forget_unlogged(const property_state& state) {
+  if (state.unlogged)
+    std::erase_if(unlogged_, [&](const property_place& at) { return at.state == &state; });
 }
 
 void shard_replica::change(const property_place& at, sibling_set siblings, change_source source) {
@@ -125,7 +132,7 @@ void shard_replica::forget_twin(twins::iterator twin) {
     unmark(at->second);
     digest_.flip(twin->first, at->first, at->second.siblings);
     contested_.erase({twin->first, at->first});
-    unlogged_.erase({twin->first, at->first});
+    forget_unlogged(at->second);
     at = held.erase(at);
   }
   if (held.empty())
@@ -327,6 +334,7 @@ std::vector<std::pair<std::string, std::string>> shard_replica::purge(change_num
     made.emplace_back(*gone.twin, *gone.key);
     at = changes_.erase(at);
     --delete_marks_;
+    forget_unlogged(*gone.state);
     auto twin = twins_.find(*gone.twin);
     twin->second.erase(twin->second.find(*gone.key));
     if (twin->second.empty())
@@ -337,11 +345,19 @@ std::vector<std::pair<std::string, std::string>> shard_replica::purge(change_num
 
 // ---- the disk -----------------------------------------------------------------------------------
 
+void shard_replica::log_is_up_to_date() {
+  for (const auto& at : unlogged_)
+    at.state->unlogged = false;
+  unlogged_.clear();
+}
+
 std::vector<replicated_entry> shard_replica::take_changes() {
   std::vector<replicated_entry> made;
   made.reserve(unlogged_.size());
-  for (const auto& [twin, key] : unlogged_)
-    made.push_back({twin, key, of(twin, key)});
+  for (const auto& at : unlogged_) {
+    made.push_back({*at.twin, *at.key, at.state->siblings});
+    at.state->unlogged = false;
+  }
   unlogged_.clear();
   return made;
 }
@@ -353,7 +369,7 @@ void shard_replica::restore(const std::vector<replicated_entry>& entries,
     change(place(e.twin, e.key), e.siblings, 0);
   for (const auto& e : entries)
     drop_dead_lives(e.twin);
-  unlogged_.clear();
+  log_is_up_to_date();
   clock_ = clock;
   if (rules_->broken(planted_bug::counter_from_zero)) {
     clock_ = {};
@@ -384,7 +400,7 @@ void shard_replica::restore_all(std::vector<numbered_entry> all, const version_v
     last_change_ = number - 1;
     change(place(entry.twin, entry.key), std::move(entry.siblings), 0);
   }
-  unlogged_.clear();
+  log_is_up_to_date();
   clock_ = clock;
   GEMEL_CHECK(last_change >= last_change_);
   last_change_ = last_change;

@@ -119,6 +119,7 @@ private:
     sibling_set siblings;
     change_number changed = 0;
     change_source source = 0;
+    bool unlogged = false;
   };
   using properties = std::map<std::string, property_state, std::less<>>;
   using twins = std::map<std::string, properties, std::less<>>;
@@ -143,6 +144,8 @@ private:
   sibling_set merged(const sibling_set& ours, const sibling_set& theirs,
                      const version_vector& context) const;
   void drop_dead_lives(std::string_view twin);
+  void log_is_up_to_date();
+  void forget_unlogged(const property_state& state);
   void forget_twin(twins::iterator twin);
   const properties* find(std::string_view twin) const;
   write_id latest_life(std::string_view twin) const;
@@ -156,7 +159,7 @@ private:
   std::map<change_number, property_place> changes_; // each property once, at its last change
   std::size_t delete_marks_ = 0;
   std::set<std::pair<std::string, std::string>> contested_;
-  std::set<std::pair<std::string, std::string>> unlogged_;
+  std::vector<property_place> unlogged_; // in the order of their first change
   shard_digest digest_;
 };
 

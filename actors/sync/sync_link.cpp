@@ -97,6 +97,8 @@ void sync_link::begin_session() {
   for (auto& [shard, to] : outgoing_)
     if (to.under_way)
       to.under_way->sizes.assign(to.under_way->ends.size(), 0);
+  to_pump_ = active_;
+  next_resend_ = 0;
 }
 
 void sync_link::new_names() {
@@ -180,6 +182,7 @@ void sync_link::hear(const sync_hello& hello, const moment& now) {
     if (reborn) { // nothing of what was known about it holds any more
       outgoing_.clear();
       active_.clear();
+      to_pump_.clear();
       staged_.clear();
       staged_bytes_ = 0;
       ack_due_.clear();
@@ -232,13 +235,11 @@ std::int64_t sync_link::next_due() const {
                   : last_greeting_ + greeting_interval_ms * ns_per_ms;
   if (!up() || !has_positions_)
     return due;
-  for (auto shard : active_) {
-    const auto& to = outgoing_.at(shard);
-    if (to.under_way && to.under_way->next != 0)
-      due = std::min(due, to.under_way->resend_at);
-    else if (!to.under_way && to.dirty)
+  if (!active_.empty())
+    due = std::min(due, next_resend_);
+  for (auto shard : to_pump_)
+    if (const auto& to = outgoing_.at(shard); !to.under_way && to.dirty)
       due = std::min(due, to.due);
-  }
   return due;
 }
 
@@ -477,6 +478,7 @@ void sync_link::changed(std::uint16_t shard, bool urgent, const moment& now) {
   to.due = to.dirty ? std::min(to.due, due) : due;
   to.dirty = true;
   active_.insert(shard);
+  to_pump_.insert(shard);
 }
 
 void sync_link::take(const sync_ack& ack, const moment& now) {
@@ -519,6 +521,7 @@ void sync_link::take_position(const sync_position& position, bool resuming, cons
   } else {
     auto parts = position.staged_cut == on_way.cut ? position.staged_parts : 0;
     on_way.told = parts;
+    to_pump_.insert(position.shard);
     if (resuming)
       on_way.next = on_way.acknowledged =
           std::min<std::uint32_t>(parts, static_cast<std::uint32_t>(on_way.ends.size()) - 1);
@@ -579,7 +582,11 @@ void sync_link::begin_transfer(std::uint16_t shard, outgoing& to) {
   if (replica == nullptr || replica->last_change() <= to.acknowledged)
     return;
   auto source = host_->source_of(peer_.site, peer_.incarnation);
-  auto whole = replica->cut(to.acknowledged, source);
+  // What lies between came from the peer itself.
+  auto known = to.acknowledged >= replica->forgotten() ? std::max(to.acknowledged, to.settled) : 0;
+  auto whole = replica->cut(std::max(to.acknowledged, known), source);
+  if (!whole.full)
+    whole.from = to.acknowledged;
   if (whole.entries.empty() && !whole.full && to.known.covers(whole.clock))
     return void(to.settled = whole.to); // nothing that the peer does not know
   transfer made;
@@ -651,17 +658,24 @@ bool sync_link::send_parts(std::uint16_t shard, transfer& on_way, const moment& 
     under_way_bytes_ += size;
     ++on_way.next;
     on_way.resend_at = resend_time(on_way, now);
+    next_resend_ = std::min(next_resend_, on_way.resend_at);
   }
   return true;
 }
 
 void sync_link::resend_late(const moment& now) {
-  if (rules_->broken(planted_bug::no_resend))
+  if (rules_->broken(planted_bug::no_resend) || now.steady_ns < next_resend_)
     return;
+  next_resend_ = now.steady_ns + ns(rules_->retry_max);
   for (auto shard : active_) {
     auto& to = outgoing_[shard];
-    if (!to.under_way || to.under_way->next == 0 || now.steady_ns < to.under_way->resend_at)
+    if (!to.under_way || to.under_way->next == 0)
       continue;
+    if (now.steady_ns < to.under_way->resend_at) {
+      next_resend_ = std::min(next_resend_, to.under_way->resend_at);
+      continue;
+    }
+    to_pump_.insert(shard);
     auto& on_way = *to.under_way;
     counts_.resent_parts += on_way.next - on_way.acknowledged;
     for (auto i = on_way.acknowledged; i < on_way.next; ++i) {
@@ -674,6 +688,7 @@ void sync_link::resend_late(const moment& now) {
     ++on_way.attempts;
     // Its deadline moves even if there is no credit now.
     on_way.resend_at = resend_time(on_way, now);
+    next_resend_ = std::min(next_resend_, on_way.resend_at);
   }
 }
 
@@ -683,22 +698,22 @@ void sync_link::pump(const moment& now) {
   if (!up() || !has_positions_)
     return;
   resend_late(now);
-  for (auto at = active_.begin(); at != active_.end();) {
+  for (auto at = to_pump_.begin(); at != to_pump_.end();) {
     auto shard = *at;
     auto& to = outgoing_[shard];
     if (!to.under_way && to.dirty && now.steady_ns >= to.due)
       begin_transfer(shard, to);
     if (!to.under_way && !to.dirty) {
-      at = active_.erase(at);
+      active_.erase(shard);
+      at = to_pump_.erase(at);
       continue;
     }
-    ++at;
-    if (!to.under_way)
-      continue;
-    auto safe = host_->safe_change(shard) >= to.under_way->whole.to
-                || rules_->broken(planted_bug::send_before_durable);
+    auto safe = to.under_way
+                && (host_->safe_change(shard) >= to.under_way->whole.to
+                    || rules_->broken(planted_bug::send_before_durable));
     if (safe && !send_parts(shard, *to.under_way, now))
       break;
+    at = safe ? to_pump_.erase(at) : std::next(at);
   }
 }
 

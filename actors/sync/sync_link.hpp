@@ -236,7 +236,9 @@ private:
   received_names received_;
 
   std::map<std::uint16_t, outgoing> outgoing_;
-  std::set<std::uint16_t> active_; // dirty, or under way
+  std::set<std::uint16_t> active_;  // dirty, or under way
+  std::set<std::uint16_t> to_pump_; // of these, those with more to do than to wait for an answer
+  std::int64_t next_resend_ = 0;    // not before this is any of them late
   std::map<std::uint16_t, staged> staged_;
   std::size_t staged_bytes_ = 0;
   std::set<std::uint16_t> ack_due_;

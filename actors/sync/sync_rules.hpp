@@ -79,7 +79,7 @@ using std::chrono::milliseconds;
 struct sync_rules {
   /// How long a change may wait for others of its shard before it is sent; what is not mere
   /// telemetry does not wait.
-  milliseconds flush_interval{50};
+  milliseconds flush_interval{0};
   /// A peer is asked for a sign of life this often.
   milliseconds ping_interval{1'000};
   /// Without a word for this long a peer is suspect, then dead: the session ends.

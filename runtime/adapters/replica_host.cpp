@@ -5,6 +5,7 @@
 #include "runtime/adapters/machine.hpp"
 
 #include <algorithm>
+#include <future>
 #include <map>
 #include <random>
 
@@ -13,13 +14,14 @@ namespace gemel {
 namespace {
 
 // Twins looked at, and pushed, at once.
-constexpr std::size_t twins_at_once = 256;
+constexpr std::size_t twins_at_once = 1'024;
 // How long the log is read before a look at what else is to be done; a record of it may hold
 // thousands of events.
 constexpr std::int64_t read_ns_max = 5'000'000;
 constexpr std::size_t tasks_at_once = 256;
 constexpr std::chrono::milliseconds wait_max{100};
 constexpr std::int64_t ns_per_ms = 1'000'000;
+constexpr std::int64_t publish_interval_ms = 500;
 
 // Drawn with the data: a copy that was restored has another incarnation, and so writes under
 // another name.
@@ -60,6 +62,7 @@ replicator_options options_of(const replica_host::options& wanted, rocks_store& 
   made.policies = wanted.policies;
   // Names of batches and waits, thousands a second; who may link is not decided by these.
   made.random = [from = std::mt19937_64{system_entropy()}]() mutable { return from(); };
+  made.in_turns = true;
   return made;
 }
 
@@ -167,7 +170,10 @@ void replica_host::run() {
     commit();
     if (bridge_.has_news())
       push();
-    publish();
+    if (auto now = clock_.now().steady_ns; now >= publish_at_) {
+      publish();
+      publish_at_ = now + publish_interval_ms * ns_per_ms;
+    }
   }
   commit();
 }
@@ -265,6 +271,7 @@ void replica_host::reach_peers() {
 }
 
 void replica_host::commit() {
+  replicas_.end_turn();
   if (taken_ != committed_)
     kept_.keep_cursor(taken_);
   auto upto = kept_.commit(options_.level == durability::disk);
@@ -319,9 +326,7 @@ void replica_host::carry_out(const replica_pushes& wanted) {
         node_.update(wanted.updates, how),
         wanted.updates.size(), [&](std::size_t i) -> const auto& { return wanted.updates[i].id; });
   }
-  for (const auto& [twin, parent] : wanted.moves)
-    if (auto done = node_.move(twin, std::string_view{parent}); !done)
-      note_failure(twin, done.error());
+  carry_out_moves(wanted);
   for (const auto& [twin, step] : wanted.steps) {
     auto done = step == lifecycle_trigger::retire ? node_.retire(twin, child_policy::orphan)
                                                   : node_.move(twin, step);
@@ -331,6 +336,21 @@ void replica_host::carry_out(const replica_pushes& wanted) {
   for (const auto& twin : wanted.removes)
     if (auto done = node_.remove(twin, child_policy::orphan); !done)
       note_failure(twin, done.error());
+}
+
+// Each move stops all cells for a moment, so those to one parent go together.
+void replica_host::carry_out_moves(const replica_pushes& wanted) {
+  std::map<std::string_view, std::vector<std::string>> by_parent;
+  for (const auto& [twin, parent] : wanted.moves)
+    by_parent[parent].push_back(twin);
+  for (const auto& [parent, twins] : by_parent) {
+    std::promise<frame> answered;
+    node_.request(make_move(twins, parent),
+                  [&answered](frame got) { answered.set_value(std::move(got)); });
+    note_failures(
+        expect_outcome(answered.get_future().get()),
+        twins.size(), [&twins = twins](std::size_t i) -> const auto& { return twins[i]; });
+  }
 }
 
 void replica_host::note_failures(const result<outcome>& done, std::size_t entries,
@@ -454,6 +474,9 @@ replica_host::answer replica_host::status() const {
         {"sent_entries", number(one.sent_entries)},
         {"received_bytes", number(one.received_bytes)},
         {"received_entries", number(one.received_entries)},
+        {"resent_parts", number(one.resent_parts)},
+        {"refused_messages", number(one.refused_messages)},
+        {"bytes_under_way", number(one.bytes_under_way)},
         {"full_copies", number(one.full_copies)},
         {"digest_alarms", number(one.digest_alarms)},
         {"sessions", number(one.sessions)},

@@ -78,6 +78,7 @@ private:
   void push();
   std::vector<twin_record> look_at(const std::vector<std::string>& twins);
   void carry_out(const replica_pushes& wanted);
+  void carry_out_moves(const replica_pushes& wanted);
   void note_failures(const result<outcome>& done, std::size_t entries,
                      const std::function<const std::string&(std::size_t)>& twin);
   void note_failure(const std::string& twin, const error& why);
@@ -103,6 +104,7 @@ private:
   log_position retained_{};
   std::int64_t published_ns_ = 0;
   std::string complaint_;
+  std::int64_t publish_at_ = 0; // moment::steady_ns
   std::atomic<bool> woken_{false};
   std::mutex stop_mutex_; // no call is taken once it is set
   std::atomic<bool> stopping_{false};

@@ -35,15 +35,6 @@ std::string position_key(std::uint16_t shard, const peer_position& of) {
   return made;
 }
 
-// One entry as it is kept: a record of it alone, whose last change is when it changed.
-std::string packed_entry(std::uint16_t shard, std::uint64_t changed, const replicated_entry& one) {
-  replica_record made;
-  made.shard = shard;
-  made.last_change = changed;
-  made.entries.push_back(one);
-  return pack_record(made);
-}
-
 } // namespace
 
 std::uint64_t rocks_replicas::append(const replica_record& record) {
@@ -54,8 +45,10 @@ std::uint64_t rocks_replicas::append(const replica_record& record) {
     // With a life goes all it held, without a word about each property.
     if (one.key == replica_keys::life && one.siblings.empty())
       static_cast<void>(batch_.DeleteRange(into, prefix, store::prefix_end(prefix)));
-    static_cast<void>(
-        batch_.Put(into, prefix + one.key, packed_entry(record.shard, record.numbers[i], one)));
+    prefix.append(one.key);
+    packed_.clear();
+    pack_entry(packed_, record.shard, record.numbers[i], one);
+    static_cast<void>(batch_.Put(into, prefix, {packed_.view().data(), packed_.size()}));
   }
   replica_record head;
   head.shard = record.shard;
@@ -101,27 +94,27 @@ result<std::uint64_t> rocks_replicas::commit(bool sync) {
 
 result<void> rocks_replicas::load(replicator& into) {
   std::map<std::uint16_t, std::vector<shard_replica::numbered_entry>> entries;
-  auto each = [&](char kind, const std::function<void(replica_record &&)>& take) {
+  auto each = [&](char kind, auto unpack, auto take) {
     std::string begin{kind};
     return in_.read(family::replicas, begin, store::prefix_end(begin),
                     [&](std::string_view, std::string_view content) -> result<void> {
-                      auto record = unpack_record(content);
+                      auto record = unpack(content);
                       if (!record)
                         return tl::unexpected<error>(std::move(record.error()));
                       take(std::move(*record));
                       return {};
                     });
   };
-  auto read = each(entry_kind, [&](replica_record&& record) {
-    for (auto& one : record.entries)
-      entries[record.shard].emplace_back(record.last_change, std::move(one));
+  auto read = each(entry_kind, unpack_entry, [&](replica_entry_record&& record) {
+    entries[record.shard].emplace_back(record.changed, std::move(record.entry));
   });
   if (read)
-    read = each(head_kind, [&](replica_record&& head) {
+    read = each(head_kind, unpack_record, [&](replica_record&& head) {
       into.restore(head, std::exchange(entries[head.shard], {}));
     });
   if (read)
-    read = each(position_kind, [&](replica_record&& record) { into.restore(record); });
+    read =
+        each(position_kind, unpack_record, [&](replica_record&& record) { into.restore(record); });
   return read;
 }
 

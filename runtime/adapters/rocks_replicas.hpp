@@ -43,6 +43,7 @@ public:
 private:
   rocks_database& in_;
   rocksdb::WriteBatch batch_;
+  byte_writer packed_; // scratch
   std::uint64_t appended_ = 0;
 };
 

@@ -50,3 +50,25 @@ TEST_CASE("a damaged or torn replica record is refused", "[unit][sync]") {
     REQUIRE_FALSE(unpack_record(damaged));
   }
 }
+
+TEST_CASE("a property that a store keeps comes back whole or not at all", "[unit][sync]") {
+  auto seed = test::seed();
+  INFO("GEMEL_SEED=" << seed);
+  std::mt19937_64 random{seed};
+  for (const auto& entry : record().entries) {
+    byte_writer out;
+    pack_entry(out, 4'095, 77, entry);
+    auto back = unpack_entry(out.view());
+    REQUIRE(back);
+    CHECK(back->shard == 4'095);
+    CHECK(back->changed == 77);
+    CHECK(back->entry == entry);
+    for (std::size_t size = 0; size < out.size(); ++size)
+      REQUIRE_FALSE(unpack_entry(out.view().substr(0, size)));
+    for (int i = 0; i < 200; ++i) {
+      std::string damaged{out.view()};
+      damaged[random() % damaged.size()] ^= static_cast<char>(1 << (random() % 7));
+      REQUIRE_FALSE(unpack_entry(damaged));
+    }
+  }
+}
