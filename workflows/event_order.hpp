@@ -1,6 +1,7 @@
 #pragma once
 
 #include "workflows/rule.hpp"
+#include "workflows/state_archive.hpp"
 
 #include <cstdint>
 #include <list>
@@ -38,6 +39,10 @@ public:
 
   /// Takes all that waits, in order: no further event will come.
   std::vector<rule_event_ptr> take_all();
+
+  void save(state_writer& into) const;
+  /// In the place of all that is here.
+  void restore(state_reader& from);
 
   /// INT64_MIN: none yet.
   std::int64_t watermark() const noexcept { return watermark_; }

@@ -52,6 +52,10 @@ public:
   /// What is kept is told.
   void finish(std::vector<found_match>& into);
 
+  void save(state_writer& into) const;
+  /// Adds what another gate saved, see `pattern_matcher::restore`.
+  void restore(state_reader& from, const restored_share& share);
+
   std::uint64_t left_out() const noexcept { return left_out_; }
 
 private:

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "workflows/pattern_stepper.hpp"
+#include "workflows/state_archive.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <set>
@@ -65,6 +67,19 @@ struct match_counters {
   }
 };
 
+void save(const match_counters& from, state_writer& into);
+void save(const found_match& from, state_writer& into);
+match_counters restore_counters(state_reader& from);
+found_match restore_match(state_reader& from);
+
+/// Which part of what was saved a partition takes.
+struct restored_share {
+  /// Of keys, as JSON.
+  std::function<bool(const std::string& key)> has{};
+  /// One partition alone takes the counters.
+  bool with_counters = true;
+};
+
 /// Finds a pattern in the events of each key. The matches, their multiset and the effect of the
 /// skip strategies are those of Apache Flink's CEP library (`NFA`). Events come in the order of
 /// their time. Open runs are found by what they wait for and by when they end, so that an event
@@ -82,6 +97,11 @@ public:
 
   /// Every run with a bound in time ends, as after the last event of all.
   void finish(match_output& into);
+
+  /// All runs and keys, to be read back by `restore`.
+  void save(state_writer& into) const;
+  /// Adds what another matcher of the same pattern saved; before the first event.
+  void restore(state_reader& from, const restored_share& share);
 
   const match_counters& counters() const noexcept { return counters_; }
   std::size_t keys() const noexcept { return keys_.size(); }
@@ -135,6 +155,8 @@ private:
   bool may_start(key_state& key, const rule_event& event) const;
   std::vector<placed_run> take_touched(key_list::iterator key, pattern_stepper::view& at);
   void take_all(key_list::iterator key, bucket_map::iterator from, std::vector<placed_run>& into);
+  void save(const key_state& of, state_writer& into) const;
+  key_list::iterator restore_key(state_reader& from, const restored_share& share);
   void put(key_list::iterator key, placed_run one);
   void note_deadline(key_list::iterator key, bucket_map::iterator at);
   void forget_bucket(key_list::iterator key, bucket_map::iterator at);

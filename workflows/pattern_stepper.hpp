@@ -58,6 +58,7 @@ public:
   explicit pattern_stepper(const pattern& of);
 
   std::uint32_t start() const noexcept { return automaton_.start(); }
+  std::size_t states() const noexcept { return automaton_.states().size(); }
 
   /// What the event makes of a run in `state`; the run itself is no more.
   void step(std::uint32_t state, const pattern_run& from, view& at, step_result& into) const;

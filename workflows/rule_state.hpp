@@ -26,6 +26,11 @@ public:
   void advance(std::int64_t now, match_output& into);
   void finish(match_output& into);
 
+  /// All of it as bytes, for a rule of the same meaning.
+  void save(state_writer& into) const;
+  /// Adds the share of a partition; before the first event.
+  void restore(state_reader& from, const restored_share& share);
+
   match_counters counters() const noexcept;
   std::size_t keys() const noexcept;
   /// Matches that `output` left out.

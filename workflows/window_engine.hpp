@@ -29,6 +29,11 @@ public:
   /// All windows end.
   void finish(match_output& into);
 
+  /// All windows and keys, to be read back by `restore`.
+  void save(state_writer& into) const;
+  /// Adds what another engine of the same windows saved; before the first event.
+  void restore(state_reader& from, const restored_share& share);
+
   /// `events_per_run` bounds the events of a sliding window; what leaves for it counts as a run
   /// dropped.
   const match_counters& counters() const noexcept { return counters_; }
@@ -65,6 +70,10 @@ private:
   using key_list = std::list<key_state>;
   using due_entry = std::pair<std::int64_t, std::string>; // when, and of which key
 
+  static void save(const key_state& of, state_writer& into);
+  key_state restore_key(state_reader& from) const;
+  window restore_window(state_reader& from) const;
+  void place(key_state made);
   key_list::iterator find_or_make(const value& key, const rule_event& event);
   void take_by_time(key_state& key, const rule_event_ptr& event, match_output& into);
   void take_session(key_state& key, const rule_event_ptr& event);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "workflows/state_archive.hpp"
 #include "workflows/window.hpp"
 
 #include <cstdint>
@@ -14,6 +15,8 @@ class compensated_sum {
 public:
   void add(double x) noexcept;
   double total() const noexcept { return sum_ + rest_; }
+  void save(state_writer& into) const;
+  void restore(state_reader& from);
 
 private:
   double sum_ = 0;
@@ -32,6 +35,9 @@ public:
   /// The oldest value that was added leaves. @param next what is then the oldest one, for `first`;
   /// null: none.
   void remove(const value& content, std::int64_t time, const value* next);
+
+  void save(state_writer& into) const;
+  void restore(state_reader& from);
 
   /// Null when there are no values, but 0 of `count`, `distinct` and `sum`.
   value result() const;
