@@ -1,5 +1,6 @@
 #include "actors/cell_journal.hpp"
 
+#include "actors/rule_cause.hpp"
 #include "actors/slots.hpp"
 #include "actors/transaction.hpp"
 #include "actors/twin_state.hpp"
@@ -119,6 +120,13 @@ void cell_journal::touch_type(type_id type) {
   touched_ = touched_ ? std::max(*touched_, *known) : *known;
 }
 
+void cell_journal::led_by(std::string_view cause) {
+  if (cause.empty()) [[likely]]
+    return;
+  if (auto action = action_in(cause); !action.empty())
+    facts_.push_back({done_fact(action), std::string{}});
+}
+
 void cell_journal::forget(std::uint32_t index, std::uint16_t shard) {
   touch(shard);
   builder_.forget(index);
@@ -230,6 +238,7 @@ void cell_journal::append(std::string record, durability wanted, std::shared_ptr
   entry.record = std::move(record);
   entry.wanted = wanted;
   entry.admitted = true;
+  entry.meta = std::exchange(facts_, {});
   entry.done = [waiting](result<void> stored) { waiting->give(stored); };
   auto taken = link_.store.append(std::move(entry));
   if (taken)

@@ -74,6 +74,10 @@ public:
   /// the row has. The row is as the event left it.
   void add(const event_facts& happened, const twin_row& row, std::uint32_t index);
 
+  /// The operation under work has this cause: if it is an action of a rule, the store is told with
+  /// the record that it was done.
+  void led_by(std::string_view cause);
+
   /// The row is another twin's from now on; the one that it held left the shard.
   void forget(std::uint32_t index, std::uint16_t shard);
   /// The shard's snapshot will not do any more.
@@ -164,6 +168,7 @@ private:
   std::vector<std::function<void()>> later_;
   std::vector<std::pair<cell_id, frame>> sendings_;
   std::vector<frame> emissions_;
+  std::vector<meta_change> facts_;
   std::vector<batch_ptr> decisions_;
 
   log_position last_{};

@@ -44,6 +44,7 @@ void cell::log_update(std::uint32_t index) {
   row.set(twin_row::stored, false);
   row.set(twin_row::leaving, false);
   journal_->add({event_kind::updated, row.updated, {}, source_time_us_, {}}, row, index);
+  journal_->led_by(cause_);
 }
 
 void cell::log_event(event_kind kind, std::uint32_t index, dot id, const moment& now) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace gemel {
 
@@ -42,29 +41,23 @@ std::string_view text_of(const value& content) {
 
 } // namespace
 
-std::uint32_t rule_depth(std::string_view cause) noexcept {
-  auto mark = cause.rfind('~');
-  std::uint32_t depth = 0;
-  if (mark != std::string_view::npos)
-    std::from_chars(cause.data() + mark + 1, cause.data() + cause.size(), depth);
-  return depth;
-}
-
-std::string_view plain_cause(std::string_view cause) noexcept {
-  return cause.substr(0, cause.rfind('~'));
-}
-
-std::string cause_of_rule(const rule_event& led_to_it) {
-  return std::string{text_of(led_to_it.id)} + "~" + std::to_string(led_to_it.rule_depth + 1);
-}
-
 rule_coordinator::rule_coordinator(options wanted)
     : options_{wanted}, tasks_(std::max<std::size_t>(wanted.partitions, 1)) {
 }
 
+result<void> rule_coordinator::check(const rule& document, bool is_new) const {
+  auto is_known = rules_.contains(document.name());
+  if (is_new && is_known)
+    return fail(errc::bad_value, "there is a rule '" + document.name() + "' already");
+  if (!is_known && rules_.size() >= options_.rules_max)
+    return fail(errc::limit_reached,
+                "a node has at most " + std::to_string(options_.rules_max) + " rules");
+  return {};
+}
+
 result<void> rule_coordinator::add(std::shared_ptr<const rule> document, std::string file) {
-  if (rules_.contains(document->name()))
-    return fail(errc::bad_value, "there is a rule '" + document->name() + "' already");
+  if (auto fine = check(*document, true); !fine)
+    return fine;
   auto made = replace(std::move(document), std::move(file));
   if (!made)
     return tl::unexpected<error>(made.error());
@@ -72,10 +65,9 @@ result<void> rule_coordinator::add(std::shared_ptr<const rule> document, std::st
 }
 
 result<bool> rule_coordinator::replace(std::shared_ptr<const rule> document, std::string file) {
+  if (auto fine = check(*document, false); !fine)
+    return tl::unexpected<error>(std::move(fine.error()));
   auto known = rules_.find(document->name());
-  if (known == rules_.end() && rules_.size() >= options_.rules_max)
-    return fail(errc::limit_reached,
-                "a node has at most " + std::to_string(options_.rules_max) + " rules");
   auto time = settled(document->time(), options_.settle_ms);
   if (known == rules_.end()) {
     auto name = document->name();
@@ -176,6 +168,8 @@ void rule_coordinator::take(const observed_event& seen, std::int64_t now_ms) {
 
 void rule_coordinator::look(live_rule& one, const observed_event& seen, rule_event_ptr& arrived,
                             std::int64_t now_ms) {
+  if (seen.logged_at != log_position{} && seen.logged_at <= one.put_at)
+    return;
   ++one.events;
   if (seen.event->rule_depth >= options_.depth_max) {
     ++one.loops;
@@ -201,11 +195,14 @@ void rule_coordinator::look(live_rule& one, const observed_event& seen, rule_eve
 void rule_coordinator::send(const live_rule& one, const rule_event_ptr& event,
                             std::int64_t written_us) {
   auto key = one.document->key_of(*event);
-  // Who limits the output of the whole rule needs all of it in one place.
-  const auto& text = one.document->output().per_key ? to_json(key) : one.document->name();
-  auto place = std::hash<std::string>{}(text) % tasks_.size();
+  auto place = place_of(*one.document, to_json(key));
   tasks_[place].push_back(
       {.rule = one.number, .key = std::move(key), .event = event, .written_us = written_us});
+}
+
+// Who limits the output of the whole rule needs all of it in one place.
+std::size_t rule_coordinator::place_of(const rule& of, const std::string& key) const {
+  return std::hash<std::string>{}(of.output().per_key ? key : of.name()) % tasks_.size();
 }
 
 void rule_coordinator::tell_time(const live_rule& one, std::int64_t now_ms) {
@@ -222,12 +219,20 @@ void rule_coordinator::count_rate(live_rule& one, std::int64_t now_ms) {
   one.counted_ms = now_ms;
 }
 
+bool rule_coordinator::is_due(const live_rule& one, std::int64_t now_ms) const {
+  return one.events != 0 && (one.document->needs_time() || now_ms - one.told_ms >= idle_check_ms);
+}
+
+bool rule_coordinator::is_tick_due(std::int64_t now_ms) const {
+  return std::any_of(rules_.begin(), rules_.end(),
+                     [&](const auto& one) { return is_due(one.second, now_ms); });
+}
+
 void rule_coordinator::tick(std::int64_t now_ms) {
   now_ms_ = std::max(now_ms_, now_ms);
   for (auto& [name, one] : rules_) {
     count_rate(one, now_ms_);
-    auto is_due = one.document->needs_time() || now_ms_ - one.told_ms >= idle_check_ms;
-    if (one.events == 0 || !is_due)
+    if (!is_due(one, now_ms_))
       continue;
     one.told_ms = now_ms_;
     if (!is_by_event_time(*one.document)) {
@@ -241,6 +246,62 @@ void rule_coordinator::tick(std::int64_t now_ms) {
     if (one.order.watermark() != INT64_MIN)
       tell_time(one, one.order.watermark());
   }
+}
+
+void rule_coordinator::placed(std::string_view name, log_position at) {
+  if (auto known = rules_.find(name); known != rules_.end())
+    known->second.put_at = at;
+}
+
+// ---- what outlives a crash ----------------------------------------------------------------------
+
+void rule_coordinator::save(state_writer& into) const {
+  into.number(now_ms_);
+  into.count(rules_.size());
+  for (const auto& [name, one] : rules_) {
+    into.text(to_json(one.document->document()));
+    into.text(one.file);
+    into.count(static_cast<std::uint64_t>(one.put_at));
+    into.count(one.events);
+    into.count(one.late);
+    into.count(one.loops);
+    into.number(one.told_ms);
+    one.order.save(into);
+  }
+}
+
+result<void> rule_coordinator::restore_rule(state_reader& from) {
+  auto file = [](const std::string& text) { return text.empty() ? "a stored rule" : text; };
+  auto text = from.text();
+  auto path = from.text();
+  auto document = json_document::parse(std::move(text), file(path));
+  if (!document)
+    return fail(errc::store_corrupt, to_string(document.error().front()));
+  auto made = rule::read(*document);
+  if (!made)
+    return fail(errc::store_corrupt, to_string(made.error().front()));
+  auto name = made->name();
+  if (auto added = add(std::make_shared<const rule>(std::move(*made)), std::move(path)); !added)
+    return added;
+  auto& one = rules_.find(name)->second;
+  one.put_at = log_position{from.count()};
+  one.events = from.count();
+  one.events_before = one.events;
+  one.late = from.count();
+  one.loops = from.count();
+  one.told_ms = from.number();
+  one.order.restore(from);
+  return {};
+}
+
+result<void> rule_coordinator::restore(state_reader& from) {
+  now_ms_ = from.number();
+  for (auto left = from.length(); left > 0 && from.ok(); --left)
+    if (auto done = restore_rule(from); !done)
+      return done;
+  if (!from.ok())
+    return tl::unexpected<error>(from.why("the rules of a checkpoint"));
+  return {};
 }
 
 std::vector<rule_task> rule_coordinator::take_tasks(std::size_t index) {

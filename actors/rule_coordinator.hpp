@@ -1,6 +1,8 @@
 #pragma once
 
+#include "actors/rule_cause.hpp"
 #include "actors/rule_partition.hpp"
+#include "actors/store_port.hpp"
 #include "workflows/event_order.hpp"
 
 #include <map>
@@ -17,6 +19,11 @@ struct observed_event {
   /// Its time is that of the device if it said so, else that of the node.
   rule_event_ptr event{};
   std::int64_t written_us = 0;
+  /// Of an event that was read from the log after a crash: where it stands there. Rules that came
+  /// later are not given it.
+  log_position logged_at{};
+  /// The key of the rules' action that caused it, see `action_in`; empty: none did.
+  std::string action{};
 };
 
 /// Which rules a node has, which of them an event concerns, and in which partition its key lies.
@@ -51,12 +58,17 @@ public:
     /// Events not looked at, since too many rules had led to them.
     std::uint64_t loops = 0;
     std::int64_t told_ms = 0;
+    /// Where the log of a node with a store says that it came, or was replaced.
+    log_position put_at{};
   };
 
   explicit rule_coordinator(options wanted);
 
   /// @returns errc::bad_value if there is a rule of this name; errc::limit_reached.
   result<void> add(std::shared_ptr<const rule> document, std::string file = {});
+
+  /// What `add` and `replace` would refuse; nothing changes.
+  result<void> check(const rule& document, bool is_new) const;
 
   /// Takes the place of the rule of this name, or adds it.
   /// @returns whether open runs were kept; errc::limit_reached.
@@ -81,6 +93,23 @@ public:
 
   /// Time passes without events.
   void tick(std::int64_t now_ms);
+  /// Whether `tick` would tell any rule the time.
+  bool is_tick_due(std::int64_t now_ms) const;
+
+  /// Notes where the log says that the rule came.
+  void placed(std::string_view name, log_position at);
+
+  /// The rules, what waits for its order, and their times; not what partitions have.
+  void save(state_writer& into) const;
+  /// Of a coordinator without rules: takes them over. What partitions have is theirs to restore.
+  /// @returns errc::store_corrupt.
+  result<void> restore(state_reader& from);
+
+  /// In which partition a key of the rule lies. @param key as JSON.
+  std::size_t place_of(const rule& of, const std::string& key) const;
+
+  /// The greatest time that was told.
+  std::int64_t now_ms() const noexcept { return now_ms_; }
 
   /// What partition `index` has to do since it was last asked.
   std::vector<rule_task> take_tasks(std::size_t index);
@@ -102,6 +131,8 @@ private:
             std::int64_t now_ms);
   void send(const live_rule& one, const rule_event_ptr& event, std::int64_t written_us);
   static void count_rate(live_rule& one, std::int64_t now_ms);
+  bool is_due(const live_rule& one, std::int64_t now_ms) const;
+  result<void> restore_rule(state_reader& from);
   void tell_time(const live_rule& one, std::int64_t now_ms);
 
   options options_;
@@ -113,15 +144,5 @@ private:
   std::size_t stamped_ = 0; // rules that need stamps
   std::int64_t now_ms_ = 0;
 };
-
-/// How many rules led to an event one after the other, by its `cause`; see `cause_of_rule`.
-std::uint32_t rule_depth(std::string_view cause) noexcept;
-
-/// The cause that an action gives: the id of the event that led to it, and `~` with how many rules
-/// have led to it.
-std::string cause_of_rule(const rule_event& led_to_it);
-
-/// A cause without what `cause_of_rule` put behind it.
-std::string_view plain_cause(std::string_view cause) noexcept;
 
 } // namespace gemel

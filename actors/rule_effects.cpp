@@ -1,11 +1,13 @@
 #include "actors/rule_effects.hpp"
 
-#include "actors/rule_coordinator.hpp"
+#include "actors/rule_cause.hpp"
 #include "messages/limits.hpp"
+#include "messages/packed.hpp"
 #include "messages/requests.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 
 namespace gemel {
 
@@ -33,9 +35,28 @@ const rule_event* last_event(const rule_finding& found) {
   return last != nullptr ? last->event.get() : nullptr;
 }
 
-std::string cause_of(const rule_finding& found) {
+std::string cause_of(const rule_finding& found, const std::string& action) {
   const auto* event = last_event(found);
-  return event != nullptr ? cause_of_rule(*event) : std::string{};
+  if (event == nullptr)
+    return {};
+  auto id = event->id.is_text() ? event->id.as_text() : std::string_view{};
+  return cause_of_action(id, event->rule_depth, action);
+}
+
+// Of all that the match is made of: matches may share their first and last events.
+std::uint64_t digest_of(const rule_finding& found) {
+  auto text = to_json(found.found.key) + "\n" + to_json(found.found.content);
+  for (const auto* at = found.found.bound.last(); at != nullptr; at = at->before) {
+    text += "\n" + std::to_string(at->stage) + " ";
+    text += at->event->id.is_text() ? at->event->id.as_text() : std::string_view{};
+  }
+  return hash_of(text);
+}
+
+std::string hexadecimal(std::uint64_t number) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+  return text;
 }
 
 // By the events of the match: the same whenever they are found.
@@ -49,20 +70,20 @@ std::string key_of(const rule_finding& found, std::size_t ordinal) {
   if (at != nullptr && at->event->id.is_text())
     id += "/" + std::string{at->event->id.as_text()};
   return found.of->name() + "/" + id + "/" + std::to_string(found.found.at) + "/"
-         + std::to_string(ordinal);
+         + hexadecimal(digest_of(found)) + "/" + std::to_string(ordinal);
 }
 
-result<frame> update_of(const value& what, const rule_finding& found) {
+result<frame> update_of(const value& what, const rule_finding& found, const std::string& action) {
   auto id = text_at(what, "id", "'update_twin.id'");
   if (!id)
     return tl::unexpected<error>(id.error());
   twin_update change;
   change.id = *id;
   change.set = properties_of(what.find("set"));
-  return make_update(std::span{&change, 1}, {.cause = cause_of(found)});
+  return make_update(std::span{&change, 1}, {.cause = cause_of(found, action)});
 }
 
-result<frame> command_of(const value& what, const rule_finding& found) {
+result<frame> command_of(const value& what, const rule_finding& found, const std::string& action) {
   auto id = text_at(what, "id", "'send_command.id'");
   auto name = text_at(what, "name", "'send_command.name'");
   if (!id || !name)
@@ -71,12 +92,12 @@ result<frame> command_of(const value& what, const rule_finding& found) {
   asked.id = *id;
   asked.name = *name;
   asked.arguments = properties_of(what.find("arguments"));
-  asked.cause = cause_of(found);
+  asked.cause = cause_of(found, action);
   return make_command(asked);
 }
 
 // An event of the twin that was named, else of the one whose event came last.
-result<frame> emit_of(const value& content, const rule_finding& found) {
+result<frame> emit_of(const value& content, const rule_finding& found, const std::string& action) {
   auto name = text_at(content, "emit", "'emit'");
   if (!name)
     return tl::unexpected<error>(name.error());
@@ -97,7 +118,7 @@ result<frame> emit_of(const value& content, const rule_finding& found) {
   made.payload = properties_of(payload);
   if (payload == nullptr)
     made.payload = properties_of(&found.found.content);
-  return make_emit(std::span{&made, 1}, cause_of(found));
+  return make_emit(std::span{&made, 1}, cause_of(found, action));
 }
 
 frame workflow_call(std::string name, value_map arguments) {
@@ -144,17 +165,17 @@ result<frame> signal_of(const value& what) {
 }
 
 result<frame> request_of(const wanted_action& wanted, const rule_finding& found,
-                         const std::string& key) {
+                         const rule_effect& made) {
   const auto& what = *wanted.content.find(to_string(wanted.kind));
   switch (wanted.kind) {
   case action_kind::emit:
-    return emit_of(wanted.content, found);
+    return emit_of(wanted.content, found, made.action);
   case action_kind::update_twin:
-    return update_of(what, found);
+    return update_of(what, found, made.action);
   case action_kind::send_command:
-    return command_of(what, found);
+    return command_of(what, found, made.action);
   case action_kind::start_workflow:
-    return start_of(wanted.content, key, found.of->name());
+    return start_of(wanted.content, made.idempotency_key, found.of->name());
   case action_kind::signal_workflow:
     return signal_of(what);
   default:
@@ -171,7 +192,9 @@ result<rule_effect> effect_of(const wanted_action& wanted, std::size_t ordinal,
   made.rule = found.of->name();
   made.at = found.found.at;
   made.idempotency_key = key_of(found, ordinal);
-  auto request = request_of(wanted, found, made.idempotency_key);
+  made.action = hexadecimal(hash_of(made.idempotency_key));
+  made.epoch = found.epoch;
+  auto request = request_of(wanted, found, made);
   if (!request)
     return tl::unexpected<error>(request.error());
   made.request = std::move(*request);

@@ -15,6 +15,10 @@ struct rule_effect {
   std::int64_t at = 0;
   /// The same for the same action of the same match, also when it is tried again.
   std::string idempotency_key{};
+  /// The same as 16 hexadecimal digits: what the action is known by in causes and in the store.
+  std::string action{};
+  /// Of `rule_finding`.
+  std::uint64_t epoch = 0;
   /// Of actions on twins and workflows: the request; else empty.
   frame request{};
   /// Of `log` the text; of `publish` the name of the sink, of `webhook` the address.

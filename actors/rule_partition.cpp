@@ -3,16 +3,39 @@
 namespace gemel {
 
 void rule_partition::give(const rule_state& from, match_output&& output, std::int64_t written_us,
-                          const sink& into) {
+                          const sink& into) const {
   for (auto& one : output.matches)
-    into({rule_finding::kind::match, from.shared(), std::move(one), written_us});
+    into({rule_finding::kind::match, from.shared(), std::move(one), written_us, epoch_});
   if (!from.of().report_timeouts())
     return;
   for (auto& one : output.timeouts)
-    into({rule_finding::kind::timeout, from.shared(), std::move(one), written_us});
+    into({rule_finding::kind::timeout, from.shared(), std::move(one), written_us, epoch_});
+}
+
+std::vector<saved_rule> rule_partition::save() {
+  std::vector<saved_rule> made;
+  for (const auto& [number, one] : rules_) {
+    state_writer bytes;
+    one->save(bytes);
+    made.push_back({one->of().name(), bytes.take()});
+  }
+  ++epoch_;
+  return made;
+}
+
+result<void> rule_partition::restore(std::uint64_t rule, std::string_view state,
+                                     const restored_share& share) {
+  state_reader bytes{state};
+  rules_.at(rule)->restore(bytes, share);
+  if (bytes.ok() && bytes.at_end())
+    return {};
+  bytes.fail("there is more of it");
+  return tl::unexpected<error>(bytes.why("the state of rule " + rules_.at(rule)->of().name()));
 }
 
 void rule_partition::run(const rule_task& task, const sink& into) {
+  if (task.what == rule_task::action::save)
+    return task.saved(save());
   auto known = rules_.find(task.rule);
   if (task.what == rule_task::action::put) {
     if (known != rules_.end())

@@ -8,9 +8,15 @@
 
 namespace gemel {
 
+/// What a partition has of one rule, as bytes.
+struct saved_rule {
+  std::string name{};
+  std::string state{};
+};
+
 /// Work of one partition, in order.
 struct rule_task {
-  enum class action : std::uint8_t { put, remove, take, advance };
+  enum class action : std::uint8_t { put, remove, take, advance, save };
   action what = action::take;
   std::uint64_t rule = 0;
   /// Of `put`.
@@ -22,6 +28,8 @@ struct rule_task {
   std::int64_t written_us = 0;
   /// Of `advance`: no event before it comes any more.
   std::int64_t now_ms = 0;
+  /// Of `save`: is given what the partition has, by rule.
+  std::function<void(std::vector<saved_rule>)> saved{};
 };
 
 /// What a rule found.
@@ -32,6 +40,8 @@ struct rule_finding {
   found_match found{};
   /// Of the event that led to it; 0: time alone did.
   std::int64_t written_us = 0;
+  /// How often its partition had been saved before.
+  std::uint64_t epoch = 0;
 };
 
 /// What one rule has in one partition.
@@ -53,14 +63,20 @@ public:
 
   void run(const rule_task& task, const sink& into);
 
+  /// Adds a share of what partitions saved, to a rule that was put before; see `rule_state`.
+  /// @returns errc::store_corrupt.
+  result<void> restore(std::uint64_t rule, std::string_view state, const restored_share& share);
+
   /// Zeros for a rule that is not here.
   rule_numbers numbers(std::uint64_t rule) const;
 
 private:
-  static void give(const rule_state& from, match_output&& output, std::int64_t written_us,
-                   const sink& into);
+  void give(const rule_state& from, match_output&& output, std::int64_t written_us,
+            const sink& into) const;
+  std::vector<saved_rule> save();
 
   std::unordered_map<std::uint64_t, std::unique_ptr<rule_state>> rules_;
+  std::uint64_t epoch_ = 0;
 };
 
 } // namespace gemel

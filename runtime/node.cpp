@@ -278,6 +278,7 @@ void node::parts::make_rules(twin_api& of) {
   wanted.workers = std::min(workers, workers_max);
   wanted.sinks = std::move(options.sinks);
   wanted.models = &models;
+  wanted.store = store != nullptr ? &store->port() : nullptr;
   wanted.log = [](const std::string& text) { spdlog::info("{}", text); };
   rules = std::make_unique<rule_host>(std::move(wanted), of, clock);
   in->on_service("rules", [this](const service_call& asked, reply_function reply) {

@@ -43,6 +43,11 @@ std::int64_t rule_outlet::now_ms() const {
 void rule_outlet::note_latency(const rule_finding& found) {
   if (found.written_us == 0)
     return;
+  {
+    std::lock_guard guard{mutex_};
+    if (is_holding_)
+      return;
+  }
   auto taken = std::max<std::int64_t>(world_.clock->now().unix_us - found.written_us, 0);
   std::lock_guard guard{mutex_};
   auto& into = records_[found.of->name()].latency;
@@ -51,18 +56,86 @@ void rule_outlet::note_latency(const rule_finding& found) {
   into->record(std::chrono::microseconds{taken});
 }
 
+// Whether the action is to be carried out now.
+bool rule_outlet::begin(const rule_effect& effect) {
+  if (!world_.keeps)
+    return true;
+  std::lock_guard guard{mutex_};
+  if (is_holding_) {
+    held_.push_back(effect);
+    return false;
+  }
+  return open_.emplace(effect.action, effect).second;
+}
+
+void rule_outlet::note_end(const rule_effect& effect) {
+  if (!world_.keeps || effect.action.empty())
+    return;
+  open_.erase(effect.action);
+  ended_.push_back({effect.action, effect.epoch});
+  untold_.push_back(effect.action);
+}
+
+void rule_outlet::hold() {
+  std::lock_guard guard{mutex_};
+  is_holding_ = true;
+}
+
+void rule_outlet::release(std::vector<rule_effect> more,
+                          const std::unordered_set<std::string>& done) {
+  {
+    std::lock_guard guard{mutex_};
+    is_holding_ = false;
+    for (auto& one : held_)
+      more.push_back(std::move(one));
+    held_ = {};
+  }
+  for (auto& one : more)
+    if (!done.contains(one.action) && begin(one))
+      carry_out(std::move(one), 1);
+}
+
+std::vector<rule_effect> rule_outlet::unfinished() const {
+  std::lock_guard guard{mutex_};
+  std::vector<rule_effect> made;
+  for (const auto& [action, one] : open_)
+    made.push_back(one);
+  return made;
+}
+
+std::vector<std::string> rule_outlet::take_ended() {
+  std::lock_guard guard{mutex_};
+  return std::exchange(untold_, {});
+}
+
+std::vector<std::string> rule_outlet::take_ended_before(std::uint64_t epoch) {
+  std::lock_guard guard{mutex_};
+  std::vector<std::string> made;
+  std::erase_if(ended_, [&](ended_action& one) {
+    auto goes = one.epoch < epoch;
+    if (goes)
+      made.push_back(std::move(one.action));
+    return goes;
+  });
+  return made;
+}
+
 void rule_outlet::take(const rule_finding& found) {
+  {
+    std::lock_guard guard{mutex_};
+    if (is_holding_ && found.what == rule_finding::kind::timeout)
+      return; // It was told before.
+  }
   note_latency(found);
   if (found.what == rule_finding::kind::timeout)
     return world_.log("rule " + found.of->name() + ": out of time, key "
                       + to_json(found.found.key));
   auto wanted = found.of->actions_for(found.found);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (!may_act(wanted[i], i, found.of->name()))
-      continue;
     auto effect = effect_of(wanted[i], i, found);
     if (effect) {
-      carry_out(std::move(*effect), 1);
+      if (may_act(wanted[i], i, *effect) && begin(*effect))
+        carry_out(std::move(*effect), 1);
       continue;
     }
     rule_effect refused;
@@ -105,19 +178,23 @@ void rule_outlet::carry_out(rule_effect effect, std::uint32_t attempts) {
   });
 }
 
-// Counted from the first one of each time.
+// Counted from the first one of each time. What is left out counts as ended, so that a start after
+// a crash leaves it out, too.
 bool rule_outlet::may_act(const wanted_action& wanted, std::size_t ordinal,
-                          const std::string& rule) {
+                          const rule_effect& effect) {
   if (!wanted.limit)
     return true;
   auto now = now_ms();
   std::lock_guard guard{mutex_};
-  auto& of = records_[rule];
+  if (is_holding_)
+    return true;
+  auto& of = records_[effect.rule];
   auto& known = of.rates[ordinal];
   if (known.count == 0 || now - known.begin_ms >= wanted.limit->every.count())
     known = {now, 0};
   if (known.count >= wanted.limit->count) {
     ++of.limited;
+    note_end(effect);
     return false;
   }
   ++known.count;
@@ -133,6 +210,7 @@ void rule_outlet::again_later(const rule_effect& effect, std::uint32_t attempts,
 void rule_outlet::give_up(const rule_effect& effect, const error& why) {
   {
     std::lock_guard guard{mutex_};
+    note_end(effect);
     auto& into = records_[effect.rule];
     ++into.failed;
     into.last_error = to_string(why);
@@ -146,8 +224,11 @@ void rule_outlet::ended(const rule_effect& effect, std::uint32_t attempts,
     std::lock_guard guard{mutex_};
     if (how) {
       ++records_[effect.rule].done;
+      note_end(effect);
       return;
     }
+    if (world_.keeps && how.error().code == errc::stopping)
+      return; // The next start goes on with it.
     if (may_pass(how.error().code) && attempts < attempts_max && waiting_.size() < waiting_max)
       return again_later(effect, attempts, first_pause_ms << attempts);
   }
@@ -158,6 +239,8 @@ void rule_outlet::posted(const rule_effect& effect, std::uint32_t attempts,
                          const post_outcome& outcome) {
   if (outcome.how)
     return ended(effect, attempts, outcome.how);
+  if (world_.keeps && outcome.how.error().code == errc::stopping)
+    return;
   {
     std::lock_guard guard{mutex_};
     if (!outcome.is_final && attempts < posts_max && waiting_.size() < waiting_max) {
@@ -185,6 +268,8 @@ void rule_outlet::stop() {
     std::lock_guard guard{mutex_};
     left = std::exchange(waiting_, {});
   }
+  if (world_.keeps)
+    return; // The next start goes on with them.
   const error why{errc::stopping, "the node is stopping"};
   for (const auto& one : left) {
     give_up(one.effect, why);

@@ -10,6 +10,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace gemel {
@@ -58,6 +60,9 @@ public:
     std::function<result<void>(const std::string&)> bury{};
     std::map<std::string, rule_sink, std::less<>> sinks{};
     const clock_port* clock = nullptr;
+    /// Actions outlive this: what is not ended is not given up by `stop`, and what is can be asked
+    /// for, to be written down.
+    bool keeps = false;
   };
 
   explicit rule_outlet(ports world) : world_{std::move(world)} {}
@@ -68,8 +73,22 @@ public:
   /// Sends again what is due.
   void tick(std::int64_t now_ms);
 
-  /// What waits is given up; webhooks are written down as dead letters.
+  /// What waits is given up, unless actions outlive this; webhooks are written down as dead
+  /// letters.
   void stop();
+
+  // ---- actions that outlive the process; see `ports::keeps` ---------------------------------
+
+  /// Until `release` findings are only noted: they may have been acted upon before a crash.
+  void hold();
+  /// Carries out what was noted, and `more`, but not the actions in `done`, nor one of them twice.
+  void release(std::vector<rule_effect> more, const std::unordered_set<std::string>& done);
+  /// Actions under way.
+  std::vector<rule_effect> unfinished() const;
+  /// Keys of actions that ended since this was last asked.
+  std::vector<std::string> take_ended();
+  /// Those of them that were begun in an epoch before `epoch`; they are forgotten here.
+  std::vector<std::string> take_ended_before(std::uint64_t epoch);
 
   rule_outcomes outcomes(const std::string& rule) const;
   rule_outcomes totals() const;
@@ -91,6 +110,10 @@ private:
     std::map<std::size_t, rate> rates{}; // by place of the action in its rule
     std::unique_ptr<histogram> latency{};
   };
+  struct ended_action {
+    std::string action{};
+    std::uint64_t epoch = 0;
+  };
   struct again {
     rule_effect effect{};
     std::uint32_t attempts = 0;
@@ -98,6 +121,8 @@ private:
   };
 
   std::int64_t now_ms() const;
+  bool begin(const rule_effect& effect);
+  void note_end(const rule_effect& effect);
   void carry_out(rule_effect effect, std::uint32_t attempts);
   void publish(const rule_effect& effect);
   void ended(const rule_effect& effect, std::uint32_t attempts, const result<void>& how);
@@ -105,7 +130,7 @@ private:
   void again_later(const rule_effect& effect, std::uint32_t attempts, std::int64_t pause_ms);
   void bury(const rule_effect& effect, const error& why, std::uint32_t attempts);
   void give_up(const rule_effect& effect, const error& why);
-  bool may_act(const wanted_action& wanted, std::size_t ordinal, const std::string& rule);
+  bool may_act(const wanted_action& wanted, std::size_t ordinal, const rule_effect& effect);
   void note_latency(const rule_finding& found);
   static rule_outcomes outcomes_of(const record& from);
 
@@ -113,6 +138,11 @@ private:
   mutable std::mutex mutex_;
   std::map<std::string, record, std::less<>> records_;
   std::vector<again> waiting_;
+  bool is_holding_ = false;
+  std::vector<rule_effect> held_;
+  std::unordered_map<std::string, rule_effect> open_; // by action; with `keeps` alone
+  std::vector<ended_action> ended_;
+  std::vector<std::string> untold_;
 };
 
 } // namespace gemel

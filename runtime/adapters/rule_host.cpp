@@ -73,11 +73,13 @@ rule_host::rule_host(options wanted, twin_api& on, const clock_port& clock)
           },
           options_.log,
           [this](const rule_effect& what, auto done) { webhooks_.post(what, std::move(done)); },
-          [this](const std::string& line) { return webhooks_.bury(line); }, options_.sinks,
-          &clock})},
+          [this](const std::string& line) { return webhooks_.bury(line); }, options_.sinks, &clock,
+          options_.store != nullptr})},
       workers_{options_.section.workers != 0 ? options_.section.workers : options_.workers,
                [out = outlet_](const rule_finding& found) { out->take(found); }},
       coordinator_{{.partitions = workers_.partitions()}} {
+  if (options_.store != nullptr)
+    keeper_.emplace(*options_.store);
 }
 
 rule_host::~rule_host() {
@@ -89,11 +91,14 @@ std::int64_t rule_host::now_ms() const {
 }
 
 result<void> rule_host::start() {
+  if (auto back = bring_back(); !back)
+    return back;
   fault_list faults;
   watch_folder(true, faults);
   if (!faults.empty())
     return fail(faults.front().code, lines_of(faults));
-  listen();
+  if (auto seen = take_unseen(); !seen)
+    return seen;
   thread_ = std::thread{[this] { run(); }};
   return {};
 }
@@ -112,6 +117,9 @@ void rule_host::stop() {
   workers_.stop();
   webhooks_.stop();
   outlet_->stop();
+  std::lock_guard guard{mutex_};
+  if (keeper_)
+    keeper_->note_done(outlet_->take_ended());
 }
 
 void rule_host::run() {
@@ -128,8 +136,16 @@ void rule_host::tick() {
     ticked_ms_ = now;
     outlet_->tick(now);
     std::lock_guard guard{mutex_};
+    now = std::max(now, coordinator_.now_ms());
+    if (keeper_ && coordinator_.is_tick_due(now)) {
+      rule_record passed;
+      passed.what = rule_record::kind::tick;
+      passed.now_ms = now;
+      static_cast<void>(note(passed));
+    }
     coordinator_.tick(now);
     send_tasks();
+    keep();
   }
   if (options_.section.folder.empty() || now - watched_ms_ < watch_ms)
     return;
@@ -160,7 +176,7 @@ void rule_host::watch_folder(bool is_start, fault_list& faults) {
       continue;
     }
     std::lock_guard guard{mutex_};
-    if (!at->second.rule.empty() && coordinator_.remove(at->second.rule))
+    if (!at->second.rule.empty() && drop_rule(at->second.rule))
       options_.log("rule " + at->second.rule + " is gone with its file");
     send_tasks();
     at = files_.erase(at);
@@ -191,14 +207,14 @@ void rule_host::load_file(const std::string& path, std::uint64_t mark, fault_lis
                               .message = "there is a rule '" + name + "' already",
                               .hint = other->file});
   if (!state.rule.empty() && state.rule != name)
-    static_cast<void>(coordinator_.remove(state.rule)); // It was there: the file said so.
-  auto kept = coordinator_.replace(std::move(*made), path);
-  if (!kept)
+    static_cast<void>(drop_rule(state.rule)); // It was there: the file said so.
+  auto is_kept = false;
+  if (auto put = put_rule(std::move(*made), path, false, is_kept); !put)
     return add_fault(faults,
-                     {.code = kept.error().code, .file = path, .message = kept.error().context});
+                     {.code = put.error().code, .file = path, .message = put.error().context});
   state.rule = name;
   options_.log("rule " + name + " was read from " + path
-               + (*kept ? ", its open runs were kept" : ""));
+               + (is_kept ? ", its open runs were kept" : ""));
   send_tasks();
 }
 
@@ -209,7 +225,10 @@ void rule_host::listen() {
     if (heard_ || coordinator_.rules().empty())
       return;
   }
-  auto heard = node_.subscribe({}, [this](const event_batch& events) { on_events(events); });
+  subscription_request wanted;
+  // What actions lead to lies behind what led to them in the log.
+  wanted.durable = keeper_.has_value();
+  auto heard = node_.subscribe(wanted, [this](const event_batch& events) { on_events(events); });
   if (heard)
     heard_ = *heard;
   else
@@ -251,7 +270,7 @@ observed_event rule_host::observed(const event_view& from) {
   made->models = models_of(record.type);
   made->cause = text_or_null(plain_cause(record.cause));
   made->rule_depth = rule_depth(record.cause);
-  return {std::move(made), record.time_us};
+  return {std::move(made), record.time_us, {}, std::string{action_in(record.cause)}};
 }
 
 void rule_host::on_events(const event_batch& events) {
@@ -259,19 +278,296 @@ void rule_host::on_events(const event_batch& events) {
     return;
   events_ += events.size();
   missed_ += events.missed();
-  auto now = now_ms();
   std::lock_guard guard{mutex_};
+  rule_record seen;
+  auto now = now_ms();
   for (unsigned i = 0; i < events.size(); ++i) {
     auto one = events[i];
-    if (coordinator_.concerns(event_name(one), one.type()))
-      coordinator_.take(observed(one), now);
+    lag_ms_ = std::max(lag_ms_, now - one.time_us() / us_per_ms);
+    if (coordinator_.concerns(event_name(one), one.type())
+        && !(keeper_ && keeper_->was_read(one.event_id())))
+      seen.events.push_back(observed(one));
   }
+  take(std::move(seen));
+}
+
+void rule_host::take(rule_record seen) {
+  if (seen.events.empty())
+    return;
+  seen.now_ms = std::max(now_ms(), coordinator_.now_ms());
+  static_cast<void>(note(seen));
+  for (const auto& one : seen.events)
+    coordinator_.take(one, seen.now_ms);
   send_tasks();
 }
 
 void rule_host::send_tasks() {
   for (std::size_t i = 0; i < workers_.partitions(); ++i)
     workers_.push(i, coordinator_.take_tasks(i));
+}
+
+// ---- what outlives a crash ----------------------------------------------------------------------
+
+// Once, until it is something else.
+result<void> rule_host::note(const rule_record& what) {
+  if (!keeper_)
+    return {};
+  auto at = keeper_->note(what);
+  if (at)
+    return {};
+  auto text = to_string(at.error());
+  if (text != complaint_)
+    options_.log("rules: what happens is not kept: " + text);
+  complaint_ = std::move(text);
+  return tl::unexpected<error>(at.error());
+}
+
+result<void> rule_host::put_rule(std::shared_ptr<const rule> document, const std::string& file,
+                                 bool is_new, bool& is_kept) {
+  if (auto fine = coordinator_.check(*document, is_new); !fine)
+    return fine;
+  const auto* known = coordinator_.find(document->name());
+  if (known != nullptr && known->file == file
+      && known->document->document() == document->document()) { // As the store brought it back.
+    is_kept = true;
+    return {};
+  }
+  auto name = document->name();
+  rule_record put;
+  put.what = rule_record::kind::put;
+  put.now_ms = coordinator_.now_ms();
+  put.text = to_json(document->document());
+  put.file = file;
+  std::optional<log_position> at;
+  if (keeper_) {
+    auto noted = keeper_->note(put);
+    if (!noted)
+      return tl::unexpected<error>(std::move(noted.error()));
+    at = *noted;
+  }
+  auto kept = coordinator_.replace(std::move(document), file);
+  if (!kept)
+    return tl::unexpected<error>(std::move(kept.error()));
+  if (at)
+    coordinator_.placed(name, *at);
+  is_kept = *kept;
+  return {};
+}
+
+result<void> rule_host::drop_rule(std::string_view name) {
+  if (coordinator_.find(name) == nullptr)
+    return tl::unexpected<error>(coordinator_.unknown(name));
+  rule_record gone;
+  gone.what = rule_record::kind::remove;
+  gone.now_ms = coordinator_.now_ms();
+  gone.text = name;
+  if (auto noted = note(gone); !noted)
+    return noted;
+  return coordinator_.remove(name);
+}
+
+result<void> rule_host::restore(const rule_keeper::content& from) {
+  if (from.rules.empty())
+    return {};
+  state_reader bytes{from.rules};
+  if (auto done = coordinator_.restore(bytes); !done)
+    return done;
+  send_tasks();
+  workers_.drain();
+  for (const auto& one : from.states) {
+    const auto* of = coordinator_.find(one.name);
+    if (of == nullptr)
+      continue;
+    auto place = [&](const std::string& key) { return coordinator_.place_of(*of->document, key); };
+    if (auto done = workers_.restore(of->number, one.state, place); !done)
+      return done;
+  }
+  return {};
+}
+
+// Carries out again what the log says.
+result<void> rule_host::redo(log_position at, const rule_record& what) {
+  using enum rule_record::kind;
+  if (what.what == events) {
+    for (const auto& one : what.events)
+      coordinator_.take(one, what.now_ms);
+  } else if (what.what == tick) {
+    coordinator_.tick(what.now_ms);
+  } else if (what.what == remove) {
+    static_cast<void>(coordinator_.remove(what.text));
+  } else {
+    auto made = read_rule(what.text, what.file.empty() ? "a stored rule" : what.file);
+    if (!made)
+      return fail(errc::store_corrupt, lines_of(made.error()));
+    auto name = (*made)->name();
+    if (auto put = coordinator_.replace(std::move(*made), what.file); !put)
+      return tl::unexpected<error>(std::move(put.error()));
+    coordinator_.placed(name, at);
+  }
+  send_tasks();
+  constexpr std::size_t waiting_max = rule_workers::waiting_max / 4;
+  if (workers_.waiting() > waiting_max)
+    workers_.drain();
+  return {};
+}
+
+result<void> rule_host::bring_back() {
+  if (!keeper_)
+    return {};
+  std::lock_guard guard{mutex_};
+  outlet_->hold();
+  auto known = keeper_->open(now_ms());
+  if (!known)
+    return tl::unexpected<error>(std::move(known.error()));
+  if (auto done = restore(*known); !done)
+    return done;
+  std::uint64_t records = 0;
+  auto read = keeper_->replay([&](log_position at, const rule_record& what) {
+    ++records;
+    return redo(at, what);
+  });
+  if (!read)
+    return read;
+  workers_.drain();
+  unfinished_ = std::move(known->effects);
+  for (const auto& [name, one] : coordinator_.rules())
+    if (!one.file.empty())
+      files_[one.file] = {0, name};
+  if (options_.section.folder.empty()) // It was set when they were read.
+    for (const auto& [path, one] : std::exchange(files_, {}))
+      static_cast<void>(drop_rule(one.rule));
+  if (!coordinator_.rules().empty())
+    options_.log("recovered " + std::to_string(coordinator_.rules().size()) + " rules and "
+                 + std::to_string(records) + " records of them");
+  return {};
+}
+
+// What the log has of twins that rules had not seen when the process ended.
+result<void> rule_host::take_unseen() {
+  listen();
+  if (!keeper_)
+    return {};
+  std::unique_lock guard{mutex_};
+  std::vector<observed_event> unseen;
+  auto read = keeper_->read_unseen([&](log_position at, const stored_event& what) {
+    unseen.push_back(observed(what, at));
+    return result<void>{};
+  });
+  if (!read)
+    return read;
+  add_types(unseen);
+  rule_record seen;
+  for (auto& one : unseen)
+    if (one.event->twin_type.is_text()
+        && coordinator_.concerns(one.event->event.as_text(), one.event->twin_type.as_text()))
+      seen.events.push_back(std::move(one));
+  take(std::move(seen));
+  workers_.drain();
+  auto done = keeper_->done();
+  guard.unlock();
+  outlet_->release(std::exchange(unfinished_, {}), done);
+  return {};
+}
+
+// The log says of a change only which twin it is of. Of a twin that is gone nobody knows the type.
+void rule_host::add_types(std::vector<observed_event>& to) {
+  std::map<std::string, std::pair<std::string, std::string>, std::less<>> known;
+  for (const auto& one : to)
+    known.try_emplace(std::string{one.event->twin_id.as_text()});
+  std::vector<std::string> ids;
+  auto ask = [&] {
+    if (auto page = node_.get(ids))
+      for (const auto& twin : page->twins)
+        known[twin.id] = {twin.type, twin.parent};
+    ids.clear();
+  };
+  constexpr std::size_t page_max = 256;
+  for (const auto& [id, of] : known)
+    if (ids.push_back(id); ids.size() == page_max)
+      ask();
+  ask();
+  for (auto& one : to) {
+    auto& [type, parent] = known.find(one.event->twin_id.as_text())->second;
+    auto made = std::make_shared<rule_event>(*one.event);
+    if (made->twin_type.is_null()) {
+      made->twin_type = text_or_null(type);
+      made->parent_id = text_or_null(parent);
+    }
+    if (made->twin_type.is_text())
+      made->models = models_of(std::string{made->twin_type.as_text()});
+    one.event = std::move(made);
+  }
+}
+
+observed_event rule_host::observed(const stored_event& from, log_position at) {
+  auto made = std::make_shared<rule_event>();
+  auto written_us = unix_ms(from.time) * us_per_ms;
+  made->time = value{(from.source_time_us != 0 ? from.source_time_us : written_us) / us_per_ms};
+  made->twin_id = value{from.id};
+  made->twin_type = text_or_null(from.type);
+  made->parent_id = text_or_null(from.parent);
+  made->event = value{to_string(from.kind)};
+  value_map changed;
+  for (const auto& change : from.changes)
+    changed.push_back({std::string{change.key}, change.content});
+  made->properties = value{std::move(changed)};
+  auto shard = static_cast<std::uint16_t>(from.shard);
+  auto dot = static_cast<std::uint64_t>(from.write);
+  auto id = event_id_of(shard, dot);
+  if (coordinator_.needs_stamps())
+    made->stamp = causes_.stamp_of(shard, dot, id, {});
+  made->id = value{id};
+  return {std::move(made), written_us, at, {}};
+}
+
+// Facts and checkpoints. The mutex is held.
+void rule_host::keep() {
+  if (!keeper_)
+    return;
+  keeper_->note_done(outlet_->take_ended());
+  auto now = now_ms();
+  keeper_->pass(now, lag_ms_);
+  lag_ms_ = 0;
+  if (keeper_->is_checkpoint_due(now))
+    begin_checkpoint(now);
+}
+
+// Each partition hands in its state when it has done what came before.
+void rule_host::begin_checkpoint(std::int64_t now) {
+  keeper_->begin_checkpoint(now);
+  ++epoch_;
+  auto made = std::make_shared<gathering>();
+  made->missing = workers_.partitions();
+  if (!coordinator_.rules().empty()) {
+    state_writer rules;
+    coordinator_.save(rules);
+    made->made.rules = rules.take();
+  }
+  rule_task save;
+  save.what = rule_task::action::save;
+  save.saved = [this, made](std::vector<saved_rule> states) {
+    std::unique_lock guard{made->mutex};
+    for (auto& one : states)
+      made->made.states.push_back(std::move(one));
+    if (--made->missing > 0)
+      return;
+    guard.unlock();
+    tasks_.post([this, made] { finish_checkpoint(made); });
+  };
+  for (std::size_t i = 0; i < workers_.partitions(); ++i)
+    workers_.push(i, {save});
+}
+
+void rule_host::finish_checkpoint(const std::shared_ptr<gathering>& from) {
+  std::lock_guard guard{mutex_};
+  auto forgotten = outlet_->take_ended_before(epoch_);
+  from->made.effects = outlet_->unfinished(); // What ends between the two is kept as done.
+  for (auto& one : keeper_->take_old_facts())
+    forgotten.push_back(std::move(one));
+  // They must not be written behind the checkpoint that forgets them.
+  keeper_->note_done(outlet_->take_ended());
+  if (auto done = keeper_->finish_checkpoint(from->made, forgotten); !done)
+    options_.log("rules: no checkpoint: " + to_string(done.error()));
 }
 
 // ---- the service ------------------------------------------------------------------------------
@@ -314,15 +610,8 @@ rule_host::answer rule_host::put(const service_call& asked) {
   bool is_kept = false;
   {
     std::lock_guard guard{mutex_};
-    if (asked.name == "add") {
-      if (auto added = coordinator_.add(std::move(*made)); !added)
-        return fail(added.error().code, added.error().context);
-    } else {
-      auto kept = coordinator_.replace(std::move(*made));
-      if (!kept)
-        return tl::unexpected<error>(kept.error());
-      is_kept = *kept;
-    }
+    if (auto done = put_rule(std::move(*made), {}, asked.name == "add", is_kept); !done)
+      return tl::unexpected<error>(std::move(done.error()));
     send_tasks();
   }
   if (!stopping_.load())
@@ -336,7 +625,7 @@ rule_host::answer rule_host::remove(const service_call& asked) {
   if (!name)
     return tl::unexpected<error>(name.error());
   std::lock_guard guard{mutex_};
-  if (auto removed = coordinator_.remove(*name); !removed)
+  if (auto removed = drop_rule(*name); !removed)
     return tl::unexpected<error>(removed.error());
   outlet_->forget(*name);
   send_tasks();

@@ -2,6 +2,7 @@
 
 #include "actors/causal_tracker.hpp"
 #include "actors/rule_coordinator.hpp"
+#include "actors/rule_keeper.hpp"
 #include "messages/fault.hpp"
 #include "registry/model.hpp"
 #include "runtime/adapters/rule_workers.hpp"
@@ -33,14 +34,17 @@ public:
     std::function<void(const std::string&)> log{};
     /// Of the node, which must outlive this; null: it has none.
     const model_table* models = nullptr;
+    /// That of the node, where rules and what they have in memory outlive a crash; must outlive
+    /// this. Null: they do not.
+    store_port* store = nullptr;
   };
 
   /// @param on, clock must outlive this.
   rule_host(options wanted, twin_api& on, const clock_port& clock);
   ~rule_host();
 
-  /// Reads the folder, if there is one, and begins. @returns the first fault with its place; with
-  /// more of them their number.
+  /// Brings back what the store knows, reads the folder, if there is one, and begins.
+  /// @returns the first fault with its place; with more of them their number; errc::store_corrupt.
   result<void> start();
 
   /// Answers a call of the service `rules`, later and on another thread:
@@ -61,6 +65,12 @@ public:
 
 private:
   using answer = result<value>;
+  // A checkpoint while the partitions hand in their states.
+  struct gathering {
+    std::mutex mutex;
+    std::size_t missing = 0;
+    rule_keeper::content made{};
+  };
   struct file_state {
     std::uint64_t mark = 0;
     std::string rule{};
@@ -77,9 +87,23 @@ private:
   answer list() const;
   answer stats_of(const service_call& asked, bool with_document);
   value numbers_of(const rule_coordinator::live_rule& one, bool with_document);
+  result<void> bring_back();
+  result<void> restore(const rule_keeper::content& from);
+  result<void> redo(log_position at, const rule_record& what);
+  result<void> take_unseen();
+  result<void> note(const rule_record& what);
+  result<void> put_rule(std::shared_ptr<const rule> document, const std::string& file, bool is_new,
+                        bool& is_kept);
+  result<void> drop_rule(std::string_view name);
+  void take(rule_record seen);
+  void keep();
+  void begin_checkpoint(std::int64_t now);
+  void finish_checkpoint(const std::shared_ptr<gathering>& from);
   void listen();
   void on_events(const event_batch& events);
   observed_event observed(const event_view& from);
+  observed_event observed(const stored_event& from, log_position at);
+  void add_types(std::vector<observed_event>& to);
   std::shared_ptr<const std::vector<std::string>> models_of(const std::string& type);
   void send_tasks();
 
@@ -92,6 +116,11 @@ private:
   mutable std::mutex mutex_; // of the coordinator
   rule_coordinator coordinator_;
   // Under the same mutex.
+  std::optional<rule_keeper> keeper_;
+  std::uint64_t epoch_ = 0; // of the last checkpoint that was begun
+  std::int64_t lag_ms_ = 0; // the greatest since it was last asked
+  std::string complaint_;
+  std::vector<rule_effect> unfinished_; // of the last checkpoint, until the start is over
   causal_tracker causes_;
   std::map<std::string, std::shared_ptr<const std::vector<std::string>>> models_; // by type
   task_queue tasks_;

@@ -21,7 +21,7 @@ void rule_workers::push(std::size_t partition, std::vector<rule_task> tasks) {
     auto room = waiting_max - std::min(waiting_max, to.queue.size());
     for (auto& task : tasks) {
       auto is_needed =
-          task.what == rule_task::action::put || task.what == rule_task::action::remove;
+          task.what != rule_task::action::take && task.what != rule_task::action::advance;
       if (!is_needed && room == 0) {
         dropped_ += task.what == rule_task::action::take ? 1 : 0;
         continue;
@@ -68,6 +68,18 @@ rule_numbers rule_workers::numbers(std::uint64_t rule) const {
     sum.counts += numbers.counts;
   }
   return sum;
+}
+
+result<void>
+rule_workers::restore(std::uint64_t rule, std::string_view state,
+                      const std::function<std::size_t(const std::string& key)>& place_of) {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    std::lock_guard guard{parts_[i]->state_mutex};
+    restored_share share{[&](const std::string& key) { return place_of(key) == i; }, i == 0};
+    if (auto done = parts_[i]->state.restore(rule, state, share); !done)
+      return done;
+  }
+  return {};
 }
 
 void rule_workers::drain() {

@@ -34,6 +34,12 @@ public:
   /// Of all partitions together; waits for the tasks that they are at.
   rule_numbers numbers(std::uint64_t rule) const;
 
+  /// Adds what a checkpoint says of a rule to each partition's share of it. Nothing may be under
+  /// way.
+  /// @returns errc::store_corrupt.
+  result<void> restore(std::uint64_t rule, std::string_view state,
+                       const std::function<std::size_t(const std::string& key)>& place_of);
+
   /// Waits until all that was pushed before has been run.
   void drain();
 

@@ -102,10 +102,14 @@ TEST_CASE("a rule finds the same however many partitions there are", "[unit][rul
 TEST_CASE("a cause counts the rules that led to an event", "[unit][rules]") {
   CHECK(rule_depth("") == 0);
   CHECK(rule_depth("1-2-3") == 0);
-  rule_event event;
-  event.id = value{"1-2-3"};
-  event.rule_depth = 4;
-  CHECK(cause_of_rule(event) == "1-2-3~5");
+  auto cause = cause_of_action("1-2-3", 4, "0123456789abcdef");
+  CHECK(cause == "1-2-3~5.0123456789abcdef");
+  CHECK(rule_depth(cause) == 5);
+  CHECK(plain_cause(cause) == "1-2-3");
+  CHECK(action_in(cause) == "0123456789abcdef");
+  CHECK(action_in("1-2-3~5") == "");
+  CHECK(action_in("1-2-3") == "");
+  CHECK(action_in("1-2.0123456789abcdef") == "");
   CHECK(rule_depth("1-2-3~5") == 5);
   CHECK(plain_cause("1-2-3~5") == "1-2-3");
   CHECK(plain_cause("1-2-3") == "1-2-3");
