@@ -213,6 +213,7 @@ void rule_reader::read_window_shape(object_reader& from, window_spec& into) {
     break;
   case window_kind::session:
     positive("gap", into.gap);
+    into.allowed_lateness = from.duration("allowed_lateness").value_or(into.allowed_lateness);
     break;
   case window_kind::count_sliding:
     into.events_slide = events("slide", object_reader::optional, 1);

@@ -233,6 +233,7 @@ void window_engine::save(const key_state& of, state_writer& into) {
       into.number(count);
     into.event(one.last);
     into.flag(one.was_told);
+    into.flag(one.corrects);
   }
   into.count(of.entries.size());
   for (const auto& one : of.entries) {
@@ -267,6 +268,7 @@ window_engine::window window_engine::restore_window(state_reader& from) const {
     made.counts.push_back(from.number());
   made.last = from.event();
   made.was_told = from.flag();
+  made.corrects = from.flag();
   return made;
 }
 

@@ -76,7 +76,8 @@ struct window_spec {
   std::uint32_t events_slide = 0;
   /// Whether the first window of a key begins with its first event, not at a multiple since 1970.
   bool align_first = false;
-  /// So long after its end an event may still correct a tumbling or hopping window.
+  /// So long after its end an event may still correct a tumbling, hopping or session
+  /// window.
   std::chrono::milliseconds allowed_lateness{0};
   std::vector<window_aggregate> aggregates{};
   /// Of a join; else empty, and all events count.

@@ -129,18 +129,63 @@ void window_engine::take_by_time(key_state& key, const rule_event_ptr& event, ma
   counters_.late += is_late ? 1 : 0;
 }
 
-void window_engine::take_session(key_state& key, const rule_event_ptr& event) {
-  auto time = event->time_ms();
-  auto end = time + of_.gap.count();
-  if (key.windows.empty()) {
-    put(window_at(key, time, end), event);
+// What the other window has; it began later.
+void window_engine::absorb(window& into, const window& other) const {
+  into.end = std::max(into.end, other.end);
+  into.count += other.count;
+  if (into.last == nullptr || other.last->time_ms() >= into.last->time_ms())
+    into.last = other.last;
+  for (std::size_t i = 0; i < into.values.size(); ++i)
+    into.values[i].merge(other.values[i]);
+  into.counts.resize(of_.sides.size());
+  for (std::size_t i = 0; i < of_.sides.size(); ++i)
+    into.counts[i] += other.counts[i];
+  into.corrects = into.corrects || into.was_told || other.corrects || other.was_told;
+}
+
+// The session that covers these times: one that is there, or those that the event joins.
+window_engine::window& window_engine::joined_session(key_state& key, std::int64_t start,
+                                                     std::int64_t end) {
+  auto touches = [&](const window& one) { return one.start < end && one.end > start; };
+  auto first = std::find_if(key.windows.begin(), key.windows.end(),
+                            [&](const auto& one) { return touches(one.second); });
+  if (first == key.windows.end())
+    return window_at(key, start, end);
+  due_.erase({due_of(first->second), key.text});
+  for (auto next = std::next(first); next != key.windows.end() && touches(next->second);) {
+    due_.erase({due_of(next->second), key.text});
+    absorb(first->second, next->second);
+    next = key.windows.erase(next);
+  }
+  auto place = std::min(first->second.start, start);
+  auto moved = key.windows.extract(first);
+  moved.key() = place;
+  auto& one = key.windows.insert(std::move(moved)).position->second;
+  one.start = place;
+  one.end = std::max(one.end, end);
+  one.corrects = one.corrects || one.was_told;
+  one.was_told = false;
+  due_.insert({due_of(one), key.text});
+  return one;
+}
+
+void window_engine::take_session(key_state& key, const rule_event_ptr& event, match_output& into) {
+  auto start = event->time_ms();
+  auto end = start + of_.gap.count();
+  auto joins = std::any_of(key.windows.begin(), key.windows.end(), [&](const auto& one) {
+    return one.second.start < end && one.second.end > start;
+  });
+  if (!joins && end <= now_ - of_.allowed_lateness.count()) {
+    ++counters_.late;
     return;
   }
-  auto& one = key.windows.begin()->second;
-  due_.erase({due_of(one), key.text});
-  one.end = std::max(one.end, end);
-  due_.insert({due_of(one), key.text});
+  auto& one = joined_session(key, start, end);
   put(one, event);
+  if (one.end > now_)
+    return;
+  due_.erase({due_of(one), key.text});
+  tell(key, one, now_, into);
+  due_.insert({due_of(one), key.text});
 }
 
 void window_engine::take_count(key_state& key, const rule_event_ptr& event, match_output& into) {
@@ -213,7 +258,7 @@ void window_engine::take(const value& key, const rule_event_ptr& event, match_ou
   if (of_.is_by_time())
     take_by_time(*state, event, into);
   else if (of_.kind == window_kind::session)
-    take_session(*state, event);
+    take_session(*state, event, into);
   else if (of_.kind == window_kind::count)
     take_count(*state, event, into);
   else
@@ -223,13 +268,14 @@ void window_engine::take(const value& key, const rule_event_ptr& event, match_ou
 void window_engine::tell(const key_state& key, window& what, std::int64_t at, match_output& into) {
   value_map made{
       {"start", value{what.start}}, {"end", value{what.end}}, {"count", value{what.count}}};
-  if (what.was_told)
+  if (what.was_told || what.corrects)
     made.push_back({"correction", value{true}});
   for (std::size_t i = 0; i < key.groups.size(); ++i)
     made.push_back({of_.group_by[i].code().to_string(), key.groups[i]});
   for (std::size_t i = 0; i < what.values.size(); ++i)
     made.push_back({of_.aggregates[i].name, what.values[i].result()});
-  what.was_told = of_.is_by_time();
+  what.was_told = of_.is_by_time() || of_.kind == window_kind::session;
+  what.corrects = false;
   if (!is_joined(what))
     return;
   value content{std::move(made)};

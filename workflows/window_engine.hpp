@@ -51,6 +51,8 @@ private:
     std::vector<std::int64_t> counts{}; // by side
     rule_event_ptr last{};
     bool was_told = false;
+    // It was told, or a window that is part of it was, and goes on.
+    bool corrects = false;
   };
   // One event of a sliding window, with what the aggregates take of it.
   struct entry {
@@ -76,7 +78,9 @@ private:
   void place(key_state made);
   key_list::iterator find_or_make(const value& key, const rule_event& event);
   void take_by_time(key_state& key, const rule_event_ptr& event, match_output& into);
-  void take_session(key_state& key, const rule_event_ptr& event);
+  void take_session(key_state& key, const rule_event_ptr& event, match_output& into);
+  window& joined_session(key_state& key, std::int64_t start, std::int64_t end);
+  void absorb(window& into, const window& other) const;
   void take_count(key_state& key, const rule_event_ptr& event, match_output& into);
   void take_sliding(key_state& key, const rule_event_ptr& event, match_output& into);
   window& window_at(key_state& key, std::int64_t start, std::int64_t end);

@@ -61,6 +61,51 @@ void window_value::add(const value& content, std::int64_t time) {
     change(*content.number(), time, 1);
 }
 
+// The other's sums, as they were taken from its own origin, seen from this one's.
+void window_value::merge_sums(const window_value& other) {
+  if (!other.has_origin_)
+    return;
+  if (!has_origin_) {
+    x0_ = other.x0_;
+    t0_ = other.t0_;
+    has_origin_ = true;
+  }
+  auto n = static_cast<double>(other.count_);
+  auto d = other.x0_ - x0_;
+  auto e = static_cast<double>(other.t0_ - t0_) / 1'000;
+  auto s = other.sum_.total();
+  auto t = other.times_.total();
+  sum_.add(s);
+  sum_.add(n * d);
+  squares_.add(other.squares_.total());
+  squares_.add(2 * d * s + n * d * d);
+  times_.add(t);
+  times_.add(n * e);
+  time_squares_.add(other.time_squares_.total());
+  time_squares_.add(2 * e * t + n * e * e);
+  products_.add(other.products_.total());
+  products_.add(d * t + e * s + n * d * e);
+}
+
+void window_value::merge(const window_value& other) {
+  if (other.count_ == 0)
+    return;
+  merge_sums(other);
+  count_ += other.count_;
+  for (const auto& [number, count] : other.numbers_)
+    numbers_[number] += count;
+  for (const auto& [text, count] : other.texts_)
+    texts_[text] += count;
+  if (other.first_time_ < first_time_) {
+    first_ = other.first_;
+    first_time_ = other.first_time_;
+  }
+  if (other.last_time_ >= last_time_) {
+    last_ = other.last_;
+    last_time_ = other.last_time_;
+  }
+}
+
 void window_value::remove(const value& content, std::int64_t time, const value* next) {
   using enum window_function;
   if (!is_counted(content))

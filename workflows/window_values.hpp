@@ -32,6 +32,9 @@ public:
   /// @param time of the event; in the order of time, save for late ones.
   void add(const value& content, std::int64_t time);
 
+  /// Adds all values of another one of the same aggregate.
+  void merge(const window_value& other);
+
   /// The oldest value that was added leaves. @param next what is then the oldest one, for `first`;
   /// null: none.
   void remove(const value& content, std::int64_t time, const value* next);
@@ -44,6 +47,7 @@ public:
 
 private:
   bool is_counted(const value& content) const;
+  void merge_sums(const window_value& other);
   void change(double x, std::int64_t time, int sign);
   value rank_value() const;
   value slope_value() const;

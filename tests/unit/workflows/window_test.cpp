@@ -102,6 +102,28 @@ TEST_CASE("a late event corrects a window for as long as it may", "[unit][workfl
   CHECK(sums(R"({"kind":"tumbling","size":10})", readings) == "0-10=1.0 10-20=2.0 40-50=8.0");
 }
 
+TEST_CASE("a late event makes a session longer, or one of two", "[unit][workflows]") {
+  auto shape = R"({"kind":"session","gap":10,"allowed_lateness":50})";
+  CHECK(sums(shape, {{1, 1}, {30, 2}, {5, 4}, {60, 8}})
+        == "1-11=1.0 1-15=5.0! 30-40=2.0 60-70=8.0");
+  CHECK(sums(shape, {{1, 1}, {17, 2}, {40, 4}, {9, 8}})
+        == "1-11=1.0 17-27=2.0 1-27=11.0! 40-50=4.0");
+  // What goes on is told when it ends.
+  CHECK(sums(shape, {{1, 1}, {15, 2}, {10, 4}}) == "1-11=1.0 1-25=7.0!");
+  CHECK(sums(shape, {{20, 1}, {40, 2}, {12, 4}, {90, 8}})
+        == "20-30=1.0 12-30=5.0! 40-50=2.0 90-100=8.0");
+  // Of its own, or too late.
+  CHECK(sums(shape, {{50, 1}, {70, 2}, {20, 4}, {5, 8}}) == "50-60=1.0 20-30=4.0 70-80=2.0");
+  auto all =
+      R"j({"a":"avg(x)","d":"stddev(x)","s":"slope(x)","p":"percentile(x, 50)","l":"last(x)"})j";
+  auto together = run(rule_of(window(shape, all)), {{1, 1}, {9, 3}, {17, 7}});
+  auto late = run(rule_of(window(shape, all)), {{1, 1}, {17, 7}, {50, 0}, {9, 3}});
+  REQUIRE(late.size() == 4);
+  for (const char* name : {"a", "d", "s", "p", "l"})
+    CHECK(*late[2].content.find(name)->number()
+          == Approx(*together[0].content.find(name)->number()));
+}
+
 TEST_CASE("having and group_by decide which windows are told", "[unit][workflows]") {
   std::vector<reading> readings = {{1, 1, "a"}, {2, 5, "b"}, {3, 7, "a"}};
   auto shape = R"({"kind":"tumbling","size":10})";
