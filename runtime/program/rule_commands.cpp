@@ -117,10 +117,15 @@ private:
 
   std::vector<std::pair<const char*, std::uint64_t>> numbers() const {
     const auto found = runner_.state().counters();
-    return {{"events", runner_.counters().events}, {"looked_at", runner_.counters().concerned},
-            {"late", runner_.counters().late},     {"matches", found.matches},
-            {"timeouts", found.timeouts},          {"runs_open", runner_.state().open()},
-            {"runs_dropped", found.runs_dropped},  {"keys_dropped", found.keys_dropped},
+    return {{"events", runner_.counters().events},
+            {"looked_at", runner_.counters().concerned},
+            {"late", runner_.counters().late},
+            {"matches", found.matches},
+            {"matches_left_out", runner_.state().left_out()},
+            {"timeouts", found.timeouts},
+            {"runs_open", runner_.state().open()},
+            {"runs_dropped", found.runs_dropped},
+            {"keys_dropped", found.keys_dropped},
             {"keys_idle", found.keys_idle}};
   }
 

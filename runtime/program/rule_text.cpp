@@ -48,6 +48,21 @@ std::string name_of(const rule& what, const automaton& states, std::uint32_t ind
   return count > 1 ? name + "#" + std::to_string(place) : name;
 }
 
+// How the event must stand to an earlier one in causality; empty: it need not.
+std::string relation_text(const rule& what, const pattern_stage& stage) {
+  const auto& other = what.pattern().stages[stage.relative_to].name;
+  switch (stage.relation) {
+  case event_relation::happened_before:
+    return " and " + other + " happened before it";
+  case event_relation::concurrent:
+    return " and " + other + " is concurrent with it";
+  case event_relation::caused_by:
+    return " and " + other + " caused it";
+  default:
+    return {};
+  }
+}
+
 std::string test_text(const rule& what, const edge_test& test) {
   const auto& stage = what.pattern().stages[test.stage];
   const auto& code = test.is_until ? stage.until : stage.where;
@@ -65,6 +80,8 @@ std::string test_text(const rule& what, const edge_test& test) {
   };
   add("twin_type", stage.twin_types);
   add("event", stage.events);
+  if (!test.is_until)
+    text += relation_text(what, stage);
   return test.negated ? "not (" + text + ")" : text;
 }
 

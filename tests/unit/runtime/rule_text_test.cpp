@@ -73,4 +73,16 @@ TEST_CASE("a document with a rule is checked as one", "[unit][runtime]") {
   CHECK(faults[0].code == errc::missing_field);
 }
 
+TEST_CASE("a rule is explained with what it asks of causality", "[unit][runtime]") {
+  auto read = json_document::parse(R"({"rule": "led", "pattern": {"steps": [{"name": "a"},
+    {"name": "b", "where": "t > 1",
+     "order": {"relative_to": "a", "relation": "happened_before"}}]}})",
+                                   "led.json");
+  REQUIRE(read);
+  auto made = rule::read(*read);
+  REQUIRE(made);
+  CHECK(explain_text(*made, false).find("take if t > 1 and a happened before it -> MATCH")
+        != std::string::npos);
+}
+
 } // namespace gemel
