@@ -20,6 +20,11 @@ struct caf_access {
   /// A twin's address. Stays valid over restarts; once the twin is deleted, messages to it bounce.
   /// Waits for a turn of the twin's cell.
   static result<caf::actor> twin(node& of, std::string_view id);
+
+  /// Where the action `publish` of event rules goes: each match is a message `(frame reply.result)`
+  /// to the actor, which `expect_result` of messages/replies.hpp reads. Its mailbox has no bound;
+  /// what is sent to an actor that ended is gone.
+  static void publish_to(node& of, std::string name, caf::actor to);
 };
 
 } // namespace gemel

@@ -578,6 +578,17 @@ result<void> node::unsubscribe(subscription_id which) {
   return answer;
 }
 
+void node::publish_to(std::string name, rule_sink to) {
+  parts_->rules->add_sink(std::move(name), std::move(to));
+}
+
+void caf_access::publish_to(node& of, std::string name, caf::actor to) {
+  of.publish_to(std::move(name), [to = std::move(to)](const value& what) {
+    if (to)
+      caf::anon_send(to, make_result_reply(what));
+  });
+}
+
 caf::actor_system& caf_access::system(node& of) {
   return of.parts_->system;
 }

@@ -69,6 +69,9 @@ public:
   /// last cell, and must not block.
   void update_async(const frame& updates, batch::done_function done);
 
+  /// Where the action `publish` of event rules goes from now on, besides `node_options::sinks`.
+  void publish_to(std::string name, rule_sink to);
+
   void request(frame asked, reply_function reply) override;
   result<subscription_id> subscribe(const subscription_request& asked,
                                     event_callback callback) override;

@@ -144,13 +144,24 @@ void rule_outlet::take(const rule_finding& found) {
   }
 }
 
+void rule_outlet::add_sink(std::string name, rule_sink to) {
+  std::lock_guard guard{mutex_};
+  world_.sinks.insert_or_assign(std::move(name), std::move(to));
+}
+
+rule_sink rule_outlet::sink_of(const std::string& name) const {
+  std::lock_guard guard{mutex_};
+  auto known = world_.sinks.find(name);
+  return known != world_.sinks.end() ? known->second : rule_sink{};
+}
+
 void rule_outlet::publish(const rule_effect& effect) {
-  auto sink = world_.sinks.find(effect.target);
-  if (sink == world_.sinks.end())
+  auto sink = sink_of(effect.target);
+  if (!sink)
     return ended(effect, attempts_max,
                  fail(errc::unsupported, "no sink '" + effect.target + "' was given to the node"));
   try {
-    sink->second(effect.payload);
+    sink(effect.payload);
   } catch (const std::exception& thrown) {
     return ended(effect, attempts_max, fail(errc::command_failed, thrown.what()));
   }

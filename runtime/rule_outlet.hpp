@@ -67,6 +67,9 @@ public:
 
   explicit rule_outlet(ports world) : world_{std::move(world)} {}
 
+  /// Where the action `publish` of this name goes from now on.
+  void add_sink(std::string name, rule_sink to);
+
   /// All actions of what a rule found.
   void take(const rule_finding& found);
 
@@ -125,6 +128,7 @@ private:
   void note_end(const rule_effect& effect);
   void carry_out(rule_effect effect, std::uint32_t attempts);
   void publish(const rule_effect& effect);
+  rule_sink sink_of(const std::string& name) const;
   void ended(const rule_effect& effect, std::uint32_t attempts, const result<void>& how);
   void posted(const rule_effect& effect, std::uint32_t attempts, const post_outcome& outcome);
   void again_later(const rule_effect& effect, std::uint32_t attempts, std::int64_t pause_ms);

@@ -58,6 +58,11 @@ public:
   /// A document with faults is refused as errc::bad_value, with a fault on each line.
   void call(const service_call& asked, reply_function reply);
 
+  /// Where the action `publish` of this name goes from now on.
+  void add_sink(std::string name, rule_sink to) {
+    outlet_->add_sink(std::move(name), std::move(to));
+  }
+
   void add_stats(stats_record& stats);
 
   /// Ends the threads; no action begins after it returns.

@@ -119,3 +119,22 @@ TEST_CASE("an exit message to a twin ends its behaviour and the supervisor start
   CHECK(starts == 2);
   *twin = nullptr;
 }
+
+TEST_CASE("a rule publishes to an actor of the program", "[integration][rules]") {
+  auto in = start_small_node();
+  REQUIRE(in->create({.id = "t", .type = "x"}));
+  {
+    caf::scoped_actor self{caf_access::system(*in)};
+    caf_access::publish_to(*in, "alarms", caf::actor_cast<caf::actor>(self));
+    std::string document = R"({"rule":"r","pattern":{"steps":[{"name":"a","where":"n > 1"}]},)"
+                           R"("select":{"n":"a.n"},"actions":[{"publish":"alarms"}]})";
+    REQUIRE(in->call({"rules", "add", value{value_map{{"document", value{document}}}}}));
+    REQUIRE(in->update("t", {{"n", value{2}}}));
+    self->receive([](const frame& found) {
+      auto what = expect_result(found);
+      REQUIRE(what);
+      CHECK(*what->find("n") == value{2});
+    });
+    caf_access::publish_to(*in, "alarms", {});
+  }
+}
