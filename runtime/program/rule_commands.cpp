@@ -304,6 +304,12 @@ void add_rule_commands(CLI::App& root, program_context& context) {
 );
 for (const auto& one : live_commands)
   add_live_command(*group, context, one);
+group->footer("Examples:\n"
+              "  gemel check too-hot.json && gemel rule explain too-hot.json\n"
+              "  gemel rule test too-hot.json --events recorded.jsonl\n"
+              "  gemel rule add too-hot.json\n"
+              "  gemel rule stats too-hot\n"
+              "  gemel rule remove too-hot");
 }
 
 } // namespace gemel
