@@ -4,6 +4,7 @@
 #include "runtime/program/display.hpp"
 #include "runtime/program/json_text.hpp"
 #include "runtime/program/table.hpp"
+#include "runtime/program/units.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -113,6 +114,51 @@ void add_list_conflicts(CLI::App& conflict, program_context& context) {
   });
 }
 
+int run_show(const program_context& context, const std::string& id) {
+  auto link = open_link(context);
+  if (!link)
+    return refuse(context, link.error());
+  auto answer = (*link)->call({"sync", "conflicts", {}});
+  if (!answer)
+    return refuse(context, answer.error());
+  const auto& all = answer->find("conflicts")->as_list();
+  auto at = std::find_if(all.begin(), all.end(),
+                         [&](const value& one) { return text_of(one, "id") == id; });
+  if (at == all.end())
+    return refuse(context,
+                  {errc::bad_value, "no conflict '" + id
+                                        + "' waits here; it may have been decided, or one of its "
+                                          "values written anew: see gemel conflict list"});
+  if (context.json) {
+    context.console.out(to_json(*at) + "\n");
+    return exit_ok;
+  }
+  auto twin = printable(text_of(*at, "twin"));
+  auto property = printable(text_of(*at, "property"));
+  context.console.out("conflict " + id + "\ntwin     " + twin + "\nproperty " + property + "\n\n");
+  table made{{{"VALUE"}, {"WRITTEN AT"}, {"WRITTEN BY", true}}, context.form()};
+  std::vector<std::vector<table_cell>> rows;
+  for (const auto& each : at->find("values")->as_list())
+    rows.push_back({{to_json(*each.find("value"))},
+                    {time_text(each.find("time_us")->as_integer())},
+                    {text_of(each, "writer")}});
+  context.console.out(made.draw(rows));
+  context.console.out("\nto decide: gemel conflict resolve " + id + " " + twin + " " + property
+                      + "=VALUE\n");
+  return exit_ok;
+}
+
+void add_show_conflict(CLI::App& conflict, program_context& context) {
+  auto id = std::make_shared<std::string>();
+  auto* command = conflict.add_subcommand("show", "Print a conflict's values and who wrote them");
+  command->add_option("ID", *id, "The conflict's id")->required()->type_name("");
+  add_link_options(*command, context);
+  command->footer("Examples:\n"
+                  "  gemel conflict show 5f0c1b2a33445566");
+  command->callback(
+      [&context, id] { context.action = [&context, id] { return run_show(context, *id); }; });
+}
+
 struct decision {
   std::string id{};
   std::string twin{};
@@ -158,6 +204,7 @@ void add_sync_commands(CLI::App& root, program_context& context) {
   auto* conflict = root.add_subcommand("conflict", "Writes that did not know of each other");
   conflict->require_subcommand(1);
   add_list_conflicts(*conflict, context);
+  add_show_conflict(*conflict, context);
   add_resolve_command(*conflict, context);
 }
 

@@ -594,11 +594,7 @@ int judge(const options& asked, const std::vector<std::unique_ptr<writer>>& writ
              "deletes;{}; agreed {:.1f} s after healing, {} violations\n",
              asked.nodes, asked.seed, acknowledged, failed, deleted, counts, took.count(),
              wrong.size());
-  if (wrong.empty())
-    return 0;
-  fmt::print("again: ./dev soak net --seed {} --nodes {} --seconds {}\n", asked.seed, asked.nodes,
-             asked.seconds);
-  return 1;
+  return wrong.empty() ? 0 : 1;
 }
 
 // The last lines that a node wrote.
@@ -616,6 +612,9 @@ int soak(const options& asked) {
     fmt::print("net: skipped, this machine or user may not make network namespaces (ip netns)\n");
     return 0;
   }
+  fmt::print("net: seed {}; again: ./dev soak net --seed {} --nodes {} --seconds {}\n", asked.seed,
+             asked.seed, asked.nodes, asked.seconds);
+  std::fflush(stdout);
   temporary_folder folder;
   std::ofstream{folder.file("key")} << "only of this check, 16 bytes or more\n";
   std::vector<std::unique_ptr<node_process>> nodes;
