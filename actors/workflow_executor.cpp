@@ -48,21 +48,6 @@ value as_map(const twin_record& twin) {
                          {"properties", properties_map(twin)}}};
 }
 
-namespace {
-
-// Functions are others' code: what they throw is the error of this one call.
-result<value> call_contained(const function_info& function, const function_input& input) {
-  try {
-    return function.call(input);
-  } catch (const std::exception& why) {
-    return fail(errc::command_failed, function.name + " threw: " + why.what());
-  } catch (...) {
-    return fail(errc::command_failed, function.name + " threw");
-  }
-}
-
-} // namespace
-
 struct workflow_executor::attempt {
   std::uint32_t step = 0;
   std::uint32_t number = 0;
@@ -427,25 +412,28 @@ void workflow_executor::compute_one(const attempt_ptr& of, std::size_t index) {
   auto deliver = [post = world_->post, done](result<value> answer) {
     post([done, answer = std::move(answer)] { done(answer); });
   };
-  function_input input{of->about->twins ? of->twins[index].twin : value{}, of->todo.parameters,
-                       of->todo.inputs, of->stop};
+  compute_job job;
+  job.function = of->function->name;
+  job.about = of->function;
+  job.input.twin = of->about->twins ? of->twins[index].twin : value{};
+  job.input.parameters = of->todo.parameters;
+  job.input.inputs = of->todo.inputs;
+  job.input.stop = of->stop;
+  job.input.key = idempotency_key(run_->id(), of->about->id);
+  if (of->about->twins)
+    job.input.key += "/" + of->twins[index].id;
   if (of->about->heartbeat.count() > 0)
-    input.alive = [this, alive = std::weak_ptr<bool>{alive_}, of, post = world_->post] {
+    job.input.alive = [this, alive = std::weak_ptr<bool>{alive_}, of, post = world_->post] {
       post([this, alive, of] {
         if (!alive.expired())
           run_->heartbeat(of->step, of->number, world_->now_ms());
       });
     };
-  compute_job job;
-  job.function = of->function->name;
+  job.tenant = run_->document().name();
   job.concurrency = of->function->concurrency;
-  job.stop = of->stop;
   if (of->about->timeout.count() > 0)
     job.deadline_ms = run_->step(of->step).started_ms + of->about->timeout.count();
-  job.run = [function = of->function, input = std::move(input), deliver] {
-    deliver(call_contained(*function, input));
-  };
-  job.refuse = [deliver](error why) { deliver(tl::unexpected<error>(std::move(why))); };
+  job.done = deliver;
   if (world_->calls == nullptr)
     return world_->compute(std::move(job));
   auto shared = std::make_shared<compute_job>(std::move(job));

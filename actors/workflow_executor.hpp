@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/compute_job.hpp"
 #include "actors/ports.hpp"
 #include "actors/work_gate.hpp"
 #include "messages/records.hpp"
@@ -15,21 +16,6 @@
 #include <vector>
 
 namespace gemel {
-
-/// One call of a function, for whoever runs them.
-struct compute_job {
-  std::string function{};
-  /// Calls of this function at a time; 0: no bound of its own.
-  std::uint32_t concurrency = 0;
-  /// Milliseconds since 1970 UTC after which nobody wants the answer; 0: none.
-  std::int64_t deadline_ms = 0;
-  /// Set when nobody wants the answer any more.
-  stop_flag stop{};
-  /// Does the work and hands on the answer. Does not throw. Either this is called, once, or
-  /// `refuse`.
-  std::function<void()> run{};
-  std::function<void(error)> refuse{};
-};
 
 /// A step that runs another workflow.
 struct child_request {

@@ -169,6 +169,12 @@ struct compute_section {
   std::uint64_t waiting_max = 100'000;
   /// Calls of one function at a time; 0: as many as there are threads.
   std::uint32_t function_max = 0;
+  /// Calls of one tenant (a workflow, mostly) at a time; 0: as many as there are threads.
+  std::uint32_t tenant_max = 0;
+  /// Failures in a row of a function with one input, after which that is set aside; 0: never.
+  std::uint32_t poison_after = 10;
+  /// Program that is run when the number of threads changes; empty: none.
+  std::string scale_hook{};
   /// Of one call of a Lua function.
   std::uint64_t lua_memory_bytes = std::uint64_t{64} << 20;
   std::uint64_t lua_instructions = 1'000'000'000;

@@ -243,13 +243,15 @@ void push_map(lua_State* state, const value& content) {
 // Nothing with a destructor in here: an error of Lua jumps out of it.
 int push_input(lua_State* state) {
   const auto& input = *run_of(state).input;
-  lua_createtable(state, 0, 3);
+  lua_createtable(state, 0, 4);
   push(state, input.twin);
   lua_setfield(state, -2, "twin");
   push_map(state, input.parameters);
   lua_setfield(state, -2, "parameters");
   push_map(state, input.inputs);
   lua_setfield(state, -2, "inputs");
+  lua_pushlstring(state, input.key.data(), input.key.size());
+  lua_setfield(state, -2, "key");
   return 1;
 }
 

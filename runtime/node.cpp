@@ -361,6 +361,8 @@ result<void> node::parts::start_workflows() {
   wanted.compute = options.config.compute;
   wanted.limits = options.config.limits;
   wanted.functions = std::move(options.functions);
+  wanted.node = options.config.node.id;
+  wanted.on_scale = options.on_scale;
   if (store != nullptr)
     wanted.store = &store->port();
   auto started = workflow_host::start(std::move(wanted), *in, clock);

@@ -2,6 +2,7 @@
 
 #include "actors/batch.hpp"
 #include "actors/behavior.hpp"
+#include "actors/pool_size.hpp"
 #include "runtime/config.hpp"
 #include "runtime/peer_transport.hpp"
 #include "runtime/rule_outlet.hpp"
@@ -24,6 +25,9 @@ struct node_options {
   behavior_table behaviors{};
   /// Functions that workflows can call, besides the standard ones.
   std::vector<function_info> functions{};
+  /// Hears how the pool of threads that call functions grows and shrinks, and when the most threads
+  /// are not enough: the place to add a machine. Called on a thread of the pool; must not block.
+  std::function<void(const pool_size::change&)> on_scale{};
   /// Whether other programs can reach it at `config.listen`.
   bool listen = false;
   /// For tests of crashes: called at named points of the way to the disk, see `gemel-soak crash`.

@@ -7,7 +7,9 @@
 #include "runtime/adapters/files.hpp"
 #include "runtime/adapters/folder.hpp"
 #include "runtime/adapters/machine.hpp"
+#include "runtime/adapters/scale_hook.hpp"
 #include "runtime/adapters/task_thread.hpp"
+#include "runtime/detail/compute_service.hpp"
 #include "runtime/lua_functions.hpp"
 #include "workflows/json_document.hpp"
 
@@ -26,7 +28,11 @@ constexpr std::int64_t folder_check_ms = 1'000;
 constexpr std::size_t function_bytes_max = std::size_t{1} << 20;
 
 compute_queue::options queue_options(const compute_section& from) {
-  return {from.waiting_max, from.function_max};
+  compute_queue::options made;
+  made.waiting_max = from.waiting_max;
+  made.function_max = from.function_max;
+  made.tenant_max = from.tenant_max;
+  return made;
 }
 
 pool_size::options size_options(const compute_section& from) {
@@ -45,14 +51,11 @@ workflow_coordinator::options run_bounds(const workflow_host::options& from) {
   constexpr std::uint64_t part = 4;
   made.reads_under_way_max = std::max<std::uint64_t>(1, from.limits.gatherings_max / part);
   made.writes_under_way_max = std::max<std::uint64_t>(1, from.limits.cell_queue_items_max / part);
-  // What waits in the pool is refused beyond its bound, so no more is handed on.
-  made.calls_under_way_max =
-      std::clamp<std::size_t>(from.compute.waiting_max, 1, made.calls_under_way_max);
+  // What waits in the pool is refused beyond its bound, so no more is handed on; and one workflow
+  // alone gets three quarters of the room.
+  made.calls_under_way_max = std::clamp<std::size_t>(
+      from.compute.waiting_max - from.compute.waiting_max / part, 1, made.calls_under_way_max);
   return made;
-}
-
-void log_scale(const compute_pool::scale_event& what) {
-  spdlog::info("compute: {} -> {} workers: {}", what.what.from, what.what.to, what.what.reason);
 }
 
 } // namespace
@@ -60,8 +63,18 @@ void log_scale(const compute_pool::scale_event& what) {
 struct workflow_host::parts {
   parts(options asked, ingress& door, const clock_port& time)
       : wanted{std::move(asked)}, in{door}, clock{time}, library{function_library::standard()},
-        thread{time}, pool{time, queue_options(wanted.compute), size_options(wanted.compute),
-                           log_scale} {}
+        thread{time}, hook{wanted.compute.scale_hook, wanted.node,
+                           [](const std::string& text) {
+                             spdlog::warn("compute.scale_hook: {}", text);
+                           }},
+        pool{time,
+             queue_options(wanted.compute),
+             size_options(wanted.compute),
+             {wanted.compute.poison_after},
+             {[this](const auto& what) { scaled(what); }, poisoned}} {}
+
+  void scaled(const compute_pool::scale_event& event);
+  static void poisoned(const poison_list::entry& what);
 
   result<void> add_natives();
   result<void> make();
@@ -73,9 +86,6 @@ struct workflow_host::parts {
   std::optional<std::int64_t> next_due() const;
   void tick();
   void count();
-  value compute_status() const;
-  value function_list() const;
-  void answer_compute(const service_call& asked, const reply_function& reply) const;
   void stop();
 
   options wanted;
@@ -86,6 +96,7 @@ struct workflow_host::parts {
   task_thread thread;
   std::unique_ptr<workflow_coordinator> coordinator;
   std::unique_ptr<workflow_service> service;
+  std::unique_ptr<compute_service> calls;
   std::map<std::string, std::uint64_t> function_files;
   std::map<std::string, std::uint64_t> document_files;
   std::int64_t next_look_ms = 0;
@@ -100,9 +111,25 @@ struct workflow_host::parts {
   std::atomic<std::uint64_t> failed{0};
   std::atomic<std::uint64_t> triggered{0};
   std::atomic<std::uint64_t> triggers_refused{0};
-  // Last: its threads call all of the above.
+  // Last: their threads call all of the above.
+  scale_hook hook;
   compute_pool pool;
 };
+
+void workflow_host::parts::scaled(const compute_pool::scale_event& event) {
+  const auto& what = event.what;
+  spdlog::info("compute: {}: {} -> {} workers: {}", to_string(what.what), what.from, what.to,
+               what.reason);
+  hook.tell(what);
+  if (wanted.on_scale)
+    wanted.on_scale(what);
+}
+
+void workflow_host::parts::poisoned(const poison_list::entry& what) {
+  spdlog::warn("compute: an input of {} {}is set aside after {} failures: {}", what.function,
+               what.twin.empty() ? "" : "(twin " + what.twin + ") ", what.failures,
+               to_string(what.why));
+}
 
 result<void> workflow_host::parts::add_natives() {
   for (auto& one : wanted.functions)
@@ -135,6 +162,12 @@ result<void> workflow_host::parts::make() {
   coordinator =
       std::make_unique<workflow_coordinator>(std::move(world), library, run_bounds(wanted));
   service = std::make_unique<workflow_service>(*coordinator, [this] { return now_ms(); });
+  calls = std::make_unique<compute_service>(
+      compute_service::ports{
+          [this](const frame& asked, reply_function reply) { in.submit(asked, std::move(reply)); },
+          [this](std::function<void()> task) { return thread.post(std::move(task)); },
+          [this](compute_job job) { pool.submit(std::move(job)); }, [this] { return now_ms(); }},
+      pool, library, size_options(wanted.compute));
   if (auto back = coordinator->recover(); !back)
     return back;
   read_documents(&faults);
@@ -178,6 +211,8 @@ void workflow_host::parts::read_functions(fault_list* faults) {
     auto made = make_lua_function(lua_function_name(path), std::move(*text), path, bounds);
     auto taken = made ? library.replace(std::move(*made))
                       : result<void>{tl::unexpected<error>(made.error())};
+    if (taken)
+      pool.forget_function(lua_function_name(path));
     if (!taken)
       report(path, taken.error());
     else if (faults == nullptr)
@@ -293,59 +328,13 @@ void workflow_host::parts::follow_interest() {
   });
 }
 
-// ---- the service `compute`
-
-value workflow_host::parts::compute_status() const {
-  auto now = pool.look();
-  auto number = [](auto count) { return value{static_cast<std::int64_t>(count)}; };
-  value_list functions;
-  for (const auto& [name, counts] : now.functions)
-    functions.push_back(value{value_map{{"function", value{name}},
-                                        {"waiting", number(counts.waiting)},
-                                        {"running", number(counts.running)},
-                                        {"done", number(counts.done)},
-                                        {"refused", number(counts.refused)}}});
-  value_list scaled;
-  for (const auto& one : now.scaled)
-    scaled.push_back(value{value_map{{"at_ms", value{one.at_ms}},
-                                     {"from", number(one.what.from)},
-                                     {"to", number(one.what.to)},
-                                     {"reason", value{one.what.reason}}}});
-  auto size = size_options(wanted.compute);
-  return value{value_map{{"workers", number(now.workers)},
-                         {"workers_min", number(size.min)},
-                         {"workers_max", number(size.max)},
-                         {"waiting", number(now.waiting)},
-                         {"running", number(now.running)},
-                         {"delay_ms", value{now.delay_ms}},
-                         {"functions", value{std::move(functions)}},
-                         {"scaled", value{std::move(scaled)}}}};
-}
-
-value workflow_host::parts::function_list() const {
-  value_list all;
-  for (const auto& [name, about] : library.all())
-    all.push_back(value{value_map{{"function", value{name}},
-                                  {"help", value{about->help}},
-                                  {"source", value{about->source}}}});
-  return value{value_map{{"functions", value{std::move(all)}}}};
-}
-
-void workflow_host::parts::answer_compute(const service_call& asked,
-                                          const reply_function& reply) const {
-  if (asked.name == "status")
-    return reply(make_result_reply(compute_status()));
-  if (asked.name == "functions")
-    return reply(make_result_reply(function_list()));
-  reply(make_error_reply({errc::unknown_command, "compute cannot '" + asked.name + "'"}));
-}
-
 void workflow_host::parts::stop() {
   if (stopped.exchange(true))
     return;
   thread.post([this] { coordinator->tell_all(); });
   thread.stop();
   pool.stop();
+  hook.stop();
 }
 
 // ---- the host
@@ -381,7 +370,7 @@ result<std::unique_ptr<workflow_host>> workflow_host::start(options wanted, ingr
 void workflow_host::call(service_call asked, reply_function reply) {
   auto answer = [inside = parts_.get(), asked = std::move(asked), reply] {
     if (asked.service == "compute")
-      return inside->answer_compute(asked, reply);
+      return inside->calls->call(asked, reply);
     inside->service->call(asked, reply);
   };
   if (!parts_->thread.post(std::move(answer)))
@@ -405,6 +394,20 @@ void workflow_host::add_stats(stats_record& stats) const {
   add("gemel_compute_workers", compute.workers, "Threads that call functions");
   add("gemel_compute_waiting", compute.waiting, "Calls of functions that wait for a thread");
   add("gemel_compute_running", compute.running, "Calls of functions under way");
+  add("gemel_compute_delay_ms", compute.delay_ms, "How long the oldest call waits that could run");
+  add("gemel_compute_poisoned", compute.poisoned, "Inputs set aside after too many failures");
+  add("gemel_compute_poisoned_total", compute.poisoned_total, "Inputs ever set aside");
+  add("gemel_compute_scaled_total", compute.scaled_total, "Changes of the number of threads");
+  add("gemel_compute_saturated", compute.is_saturated ? 1 : 0,
+      "Whether calls wait although there are as many threads as may be");
+  std::uint64_t done = 0;
+  std::uint64_t refused = 0;
+  for (const auto& [name, counts] : compute.functions) {
+    done += counts.done;
+    refused += counts.refused;
+  }
+  add("gemel_compute_done_total", done, "Calls of functions that have ended");
+  add("gemel_compute_refused_total", refused, "Calls of functions that were not made");
 }
 
 void workflow_host::stop() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/ingress.hpp"
+#include "actors/pool_size.hpp"
 #include "actors/ports.hpp"
 #include "actors/store_port.hpp"
 #include "messages/records.hpp"
@@ -24,6 +25,10 @@ public:
     limits_section limits{};
     /// Native functions besides the standard ones.
     std::vector<function_info> functions{};
+    /// Name of the node, for the scale hook.
+    std::string node{};
+    /// Hears of changes of the pool's size, on a thread of the pool; must not block; may be empty.
+    std::function<void(const pool_size::change&)> on_scale{};
     /// Of the node, which must outlive this; null: runs are gone with the process.
     store_port* store = nullptr;
   };

@@ -31,13 +31,16 @@ struct function_input {
   stop_flag stop{};
   /// Tells the step that the work goes on, for its `heartbeat`; may be empty. Any thread.
   std::function<void()> alive{};
+  /// The same for every attempt of the same work, for functions with effects elsewhere; may be
+  /// empty.
+  std::string key{};
 
   bool is_stopped() const noexcept {
     return stop != nullptr && stop->load(std::memory_order_relaxed);
   }
 
   /// The parameter, or null.
-  const value* parameter(std::string_view key) const noexcept { return parameters.find(key); }
+  const value* parameter(std::string_view name) const noexcept { return parameters.find(name); }
 };
 
 /// Must not block and may be called by any thread.

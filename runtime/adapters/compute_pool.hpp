@@ -1,11 +1,15 @@
 #pragma once
 
 #include "actors/compute_queue.hpp"
+#include "actors/poison_list.hpp"
+#include "actors/pool_size.hpp"
 #include "actors/ports.hpp"
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -27,19 +31,41 @@ public:
     std::map<std::string, compute_queue::function_counts, std::less<>> functions{};
     /// The newest, oldest first.
     std::vector<scale_event> scaled{};
+    bool is_saturated = false;
+    /// Inputs set aside, now and since the start.
+    std::size_t poisoned = 0;
+    std::uint64_t poisoned_total = 0;
+    std::uint64_t scaled_total = 0;
+  };
+  struct hooks {
+    /// Hears of each change of size, on a thread of the pool; may be empty; must not block.
+    std::function<void(const scale_event&)> on_scale{};
+    /// Hears of each input that is set aside; the same.
+    std::function<void(const poison_list::entry&)> on_poisoned{};
   };
 
-  /// @param clock must outlive this. @param on_scale hears of each change, on a thread of the pool;
-  /// may be empty; must not block.
+  /// @param clock must outlive this.
   compute_pool(const clock_port& clock, compute_queue::options bounds, pool_size::options size,
-               std::function<void(const scale_event&)> on_scale = {});
+               poison_list::options poison, hooks told);
   /// Stops, as `stop` does.
   ~compute_pool();
   compute_pool(const compute_pool&) = delete;
   compute_pool& operator=(const compute_pool&) = delete;
 
-  /// Any thread. A job for which there is no room is refused with errc::overloaded.
+  /// Any thread. A job for which there is no room is refused with errc::overloaded and a time.
   void submit(compute_job job);
+
+  /// Ends one call, which is answered as stopped; what runs is told, and ends when it looks.
+  /// @returns false if there is none of this number.
+  bool cancel(std::uint64_t number);
+
+  /// What runs and waits; see `compute_queue::list`.
+  std::vector<compute_queue::call_view> calls(std::size_t most) const;
+
+  /// Inputs that were set aside, and giving them another chance.
+  std::vector<poison_list::entry> poisoned() const;
+  bool release(std::uint64_t fingerprint);
+  void forget_function(const std::string& function);
 
   /// Refuses what waits, stops what is under way, and waits for it.
   void stop();
@@ -51,10 +77,12 @@ private:
   void work(std::size_t index);
   void watch();
   void resize(std::int64_t now_ms, std::vector<scale_event>& made);
+  result<value> call(const compute_job& job);
   std::int64_t now_ms() const;
+  std::int64_t unix_ms() const;
 
   const clock_port& clock_;
-  std::function<void(const scale_event&)> on_scale_;
+  hooks told_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable watched_;
@@ -64,10 +92,12 @@ private:
   std::vector<std::thread> workers_;
   // Which of them have not ended.
   std::vector<bool> live_;
-  // What each of them works on: set to stop it.
-  std::vector<stop_flag> under_way_;
   std::thread watcher_;
   bool stopping_ = false;
+  std::uint64_t scaled_total_ = 0;
+  mutable std::mutex poison_mutex_; // never held together with `mutex_`
+  poison_list poison_;
+  std::uint64_t poisoned_total_ = 0;
 };
 
 } // namespace gemel

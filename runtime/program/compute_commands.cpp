@@ -23,11 +23,11 @@ std::string text_at(const value& from, std::string_view key) {
 }
 
 int ask(const program_context& context, const char* name,
-        const std::function<void(const value&)>& print) {
+        const std::function<void(const value&)>& print, value arguments = {}) {
   auto link = open_link(context);
   if (!link)
     return refuse(context, link.error());
-  auto answer = (*link)->call({"compute", name, {}});
+  auto answer = (*link)->call({"compute", name, std::move(arguments)});
   if (!answer)
     return refuse(context, answer.error());
   if (context.json)
@@ -41,7 +41,12 @@ void print_status(const program_context& context, const value& answer) {
   context.console.out(
       "workers " + text_at(answer, "workers") + " of " + text_at(answer, "workers_min") + " to "
       + text_at(answer, "workers_max") + ", running " + text_at(answer, "running") + ", waiting "
-      + text_at(answer, "waiting") + ", oldest for " + text_at(answer, "delay_ms") + " ms\n\n");
+      + text_at(answer, "waiting") + ", oldest for " + text_at(answer, "delay_ms") + " ms"
+      + (text_at(answer, "saturated") == "true" ? ", all threads at work" : "") + "\n"
+      + (text_at(answer, "poisoned") != "0"
+             ? text_at(answer, "poisoned") + " inputs are set aside: `gemel compute poisoned`\n"
+             : "")
+      + "\n");
   table functions{{{"FUNCTION"}, {"WAITING"}, {"RUNNING"}, {"DONE"}, {"REFUSED"}}, context.form()};
   std::vector<std::vector<table_cell>> rows;
   for (const auto& one : answer.find("functions")->as_list())
@@ -57,7 +62,40 @@ void print_status(const program_context& context, const value& answer) {
   for (const auto& one : scaled)
     context.console.out(run_time_text(one.find("at_ms")->as_integer()) + "  " + text_at(one, "from")
                         + " -> " + text_at(one, "to") + " workers: " + text_at(one, "reason")
+                        + (text_at(one, "kind") == "saturated" ? "; more machines would help" : "")
                         + "\n");
+}
+
+void print_calls(const program_context& context, const value& answer) {
+  table drawn{
+      {{"CALL"}, {"FUNCTION"}, {"STATE"}, {"FOR MS"}, {"PRIORITY"}, {"TENANT"}, {"KEY", true}},
+      context.form()};
+  std::vector<std::vector<table_cell>> rows;
+  for (const auto& one : answer.find("calls")->as_list())
+    rows.push_back({{text_at(one, "call"), true},
+                    {text_at(one, "function")},
+                    {text_at(one, "state")},
+                    {text_at(one, "for_ms"), true},
+                    {text_at(one, "priority"), true},
+                    {text_at(one, "tenant")},
+                    {text_at(one, "key")}});
+  context.console.out(drawn.draw(rows));
+  if (text_at(answer, "more") == "true")
+    context.console.err("there are more; ask with --limit\n");
+}
+
+void print_poisoned(const program_context& context, const value& answer) {
+  table drawn{{{"ID"}, {"FUNCTION"}, {"TWIN"}, {"FAILURES"}, {"SINCE"}, {"LAST ERROR", true}},
+              context.form()};
+  std::vector<std::vector<table_cell>> rows;
+  for (const auto& one : answer.find("poisoned")->as_list())
+    rows.push_back({{text_at(one, "id")},
+                    {text_at(one, "function")},
+                    {text_at(one, "twin")},
+                    {text_at(one, "failures"), true},
+                    {run_time_text(one.find("since_ms")->as_integer())},
+                    {text_at(one, "error")}});
+  context.console.out(drawn.draw(rows));
 }
 
 void print_functions(const program_context& context, const value& answer) {
@@ -171,6 +209,126 @@ void add_test(CLI::App& functions, program_context& context) {
   });
 }
 
+struct call_arguments {
+  std::string function;
+  std::string input;
+  std::string twin;
+  std::string key;
+  std::string tenant;
+  std::int64_t priority = 0;
+  std::int64_t limit = 100;
+  std::int64_t call = 0;
+  std::string id;
+};
+
+// The link's time is the call's, too.
+result<value> arguments_of(const program_context& context, const call_arguments& asked) {
+  value_map made{{"function", value{asked.function}}};
+  auto input = input_of(asked.input);
+  if (!input)
+    return tl::unexpected<error>(input.error());
+  if (!input->twin.is_null())
+    return fail(errc::bad_value, "--input: a node takes the twin's own values: use --twin");
+  auto add = [&](const char* name, value content, bool is_given) {
+    if (is_given)
+      made.push_back({name, std::move(content)});
+  };
+  add("parameters", input->parameters, !input->parameters.is_null());
+  add("inputs", input->inputs, !input->inputs.is_null());
+  add("twin", value{asked.twin}, !asked.twin.empty());
+  add("key", value{asked.key}, !asked.key.empty());
+  add("tenant", value{asked.tenant}, !asked.tenant.empty());
+  add("priority", value{asked.priority}, asked.priority != 0);
+  auto time = parse_duration(context.timeout);
+  add("timeout_ms", value{time ? time->count() : 0}, time && time->count() > 0);
+  return value{std::move(made)};
+}
+
+int run_function(const program_context& context, const call_arguments& asked) {
+  auto arguments = arguments_of(context, asked);
+  if (!arguments)
+    return refuse(context, arguments.error());
+  return ask(
+      context, "run",
+      [&](const value& answer) {
+        if (const auto* made = answer.find("result"))
+          context.console.out(to_json(*made) + "\n");
+      },
+      std::move(*arguments));
+}
+
+void add_run(CLI::App& compute, program_context& context) {
+  auto asked = std::make_shared<call_arguments>();
+  auto* run = compute.add_subcommand("run", "Call a function of the node, and wait for its answer");
+  add_link_options(*run, context);
+  run->add_option("FUNCTION", asked->function, "See `gemel function list`")->required();
+  run->add_option("--input", asked->input, "An object with `parameters` and `inputs`, or @FILE")
+      ->type_name("JSON");
+  run->add_option("--twin", asked->twin, "The twin that it is called for")->type_name("ID");
+  run->add_option("--key", asked->key,
+                  "Calls with the same key are made once; the answer is kept for 10 minutes")
+      ->type_name("KEY");
+  run->add_option("--tenant", asked->tenant, "Who asks: tenants share the threads alike")
+      ->type_name("NAME");
+  run->add_option("--priority", asked->priority, "0 to 9; higher ones go first")
+      ->type_name("N")
+      ->check(CLI::Range(0, 9));
+  run->footer(
+      "Example:\n"
+      "  gemel compute run trend --twin m1 --input '{\"parameters\": {\"values\": [1, 2]}}'");
+  run->callback([&context, asked] {
+    context.action = [&context, asked] { return run_function(context, *asked); };
+  });
+}
+
+void add_call_commands(CLI::App& compute, program_context& context) {
+  auto asked = std::make_shared<call_arguments>();
+  auto* list = compute.add_subcommand("list", "List calls that run or wait");
+  add_link_options(*list, context);
+  list->add_option("--limit", asked->limit, "Calls at most")->check(CLI::Range(1, 1'000));
+  list->callback([&context, asked] {
+    context.action = [&context, asked] {
+      return ask(
+          context, "list", [&](const value& answer) { print_calls(context, answer); },
+          value{value_map{{"limit", value{asked->limit}}}});
+    };
+  });
+  auto* cancel = compute.add_subcommand(
+      "cancel", "End a call, and with it the others of its step, if it is of a workflow");
+  add_link_options(*cancel, context);
+  cancel->add_option("CALL", asked->call, "Its number, as `list` shows it")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  cancel->callback([&context, asked] {
+    context.action = [&context, asked] {
+      return ask(
+          context, "cancel", [](const value&) {}, value{value_map{{"call", value{asked->call}}}});
+    };
+  });
+}
+
+void add_poison_commands(CLI::App& compute, program_context& context) {
+  auto* poisoned =
+      compute.add_subcommand("poisoned", "List inputs that were set aside after many failures");
+  add_link_options(*poisoned, context);
+  poisoned->callback([&context] {
+    context.action = [&context] {
+      return ask(context, "poisoned",
+                 [&](const value& answer) { print_poisoned(context, answer); });
+    };
+  });
+  auto asked = std::make_shared<call_arguments>();
+  auto* release = compute.add_subcommand("release", "Give an input that was set aside a chance");
+  add_link_options(*release, context);
+  release->add_option("ID", asked->id, "As `poisoned` shows it")->required();
+  release->callback([&context, asked] {
+    context.action = [&context, asked] {
+      return ask(
+          context, "release", [](const value&) {}, value{value_map{{"id", value{asked->id}}}});
+    };
+  });
+}
+
 } // namespace
 
 void add_compute_commands(CLI::App& root, program_context& context) {
@@ -183,6 +341,9 @@ void add_compute_commands(CLI::App& root, program_context& context) {
       return ask(context, "status", [&](const value& answer) { print_status(context, answer); });
     };
   });
+  add_run(*compute, context);
+  add_call_commands(*compute, context);
+  add_poison_commands(*compute, context);
   auto* functions = root.add_subcommand("function", "What workflows can compute");
   functions->require_subcommand(1);
   auto* list = functions->add_subcommand("list", "List the standard functions, or those of a node");

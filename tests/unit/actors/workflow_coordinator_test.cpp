@@ -63,7 +63,9 @@ public:
       node.doors().submit(asked, std::move(reply));
     };
     world.post = [this](std::function<void()> task) { tasks.push_back(std::move(task)); };
-    world.compute = [this](compute_job job) { tasks.push_back(std::move(job.run)); };
+    world.compute = [this](compute_job job) {
+      tasks.push_back([job = std::move(job)] { job.run(); });
+    };
     world.now_ms = [this] { return now(); };
     world.log = &log;
     aut = std::make_unique<workflow_coordinator>(std::move(world), functions, bounds);

@@ -34,7 +34,8 @@ public:
             .request = [this](frame asked,
                               reply_function reply) { node.doors().submit(asked, reply); },
             .post = [this](std::function<void()> task) { tasks.push_back(std::move(task)); },
-            .compute = [this](compute_job job) { tasks.push_back(std::move(job.run)); },
+            .compute =
+                [this](compute_job job) { tasks.push_back([job = std::move(job)] { job.run(); }); },
             .now_ms = [this] { return node.clock().now().unix_us / 1'000; }},
         functions, run);
   }
