@@ -197,6 +197,25 @@ result<value> twin_api::call(const service_call& asked) {
   return expect_result(ask(make_service_call(asked)));
 }
 
+result<std::uint32_t> twin_api::wait_synced(std::span<const std::string> twins,
+                                            std::uint32_t peers) {
+  value_list ids;
+  for (const auto& id : twins)
+    ids.emplace_back(id);
+  // The node gives up before we do, and says how far it came.
+  auto wait = patience() * 3 / 4;
+  auto done = call({"sync", "wait",
+                    value{value_map{{"twins", value{std::move(ids)}},
+                                    {"peers", value{static_cast<std::int64_t>(peers)}},
+                                    {"wait_ms", value{static_cast<std::int64_t>(wait.count())}}}}});
+  if (!done)
+    return tl::unexpected<error>(std::move(done.error()));
+  const auto* have = done->find("peers");
+  if (have == nullptr || !have->is_integer())
+    return fail(errc::bad_frame, "an answer without its peers");
+  return static_cast<std::uint32_t>(have->as_integer());
+}
+
 result<stats_record> twin_api::stats() {
   return expect_stats(ask(make_stats_request()));
 }

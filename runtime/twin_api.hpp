@@ -126,6 +126,13 @@ public:
   /// @returns its answer; errc::unsupported if the node has no such service.
   result<value> call(const service_call& asked);
 
+  /// Waits until `peers` of the node's peers have, safe on their disks, all that was acknowledged
+  /// of these twins when this is called: what `synced(n)` means. @returns how many have it;
+  /// errc::timed_out after `patience()`, with how many it were then: it is written here in any
+  /// case; errc::bad_value if the node has not so many peers, or a twin is not replicated;
+  /// errc::unsupported if it has none.
+  result<std::uint32_t> wait_synced(std::span<const std::string> twins, std::uint32_t peers);
+
   // ---- events -------------------------------------------------------------------------------
 
   /// Calls `callback` for every event from now on that `asked` describes.

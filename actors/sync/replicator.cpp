@@ -475,4 +475,13 @@ std::size_t replicator::synced(std::uint16_t shard) const {
   }));
 }
 
+std::size_t
+replicator::synced(std::span<const std::pair<std::uint16_t, change_number>> changes) const {
+  return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& l) {
+    return std::all_of(changes.begin(), changes.end(), [&](const auto& one) {
+      return l->acknowledged(one.first).value_or(0) >= one.second;
+    });
+  }));
+}
+
 } // namespace gemel

@@ -126,6 +126,8 @@ public:
   const shard_replica* replica(std::uint16_t shard) const;
   /// Peers that hold all that is here of this shard now.
   std::size_t synced(std::uint16_t shard) const;
+  /// Peers that hold all of these, each a shard and one of its changes.
+  std::size_t synced(std::span<const std::pair<std::uint16_t, change_number>> changes) const;
   /// How far a life of a peer is part of the shard here.
   change_number position(site_id peer, std::uint64_t incarnation, std::uint16_t shard) const {
     return applied(peer, incarnation, shard);

@@ -22,6 +22,9 @@ constexpr std::size_t tasks_at_once = 256;
 constexpr std::chrono::milliseconds wait_max{100};
 constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr std::int64_t publish_interval_ms = 500;
+// Of those who wait for peers: how many at a time, and how long at most.
+constexpr std::size_t waits_max = 10'000;
+constexpr std::int64_t wait_ms_max = 3'600'000;
 
 // Drawn with the data: a copy that was restored has another incarnation, and so writes under
 // another name.
@@ -82,7 +85,8 @@ replica_host::replica_host(options wanted, rocks_store& from, twin_api& on, cons
                                           return made;
                                         }(),
                                         kept_},
-      bridge_{replicas_, {options_.section.types.begin(), options_.section.types.end()}} {
+      bridge_{replicas_, {options_.section.types.begin(), options_.section.types.end()}},
+      waits_{waits_max} {
   for (const auto& peer : options_.peers)
     replicas_.add_peer(peer);
 }
@@ -159,7 +163,8 @@ void replica_host::run() {
   bridge_.retry();
   bridge_.everything_is_news();
   while (!stopping_.load()) {
-    auto due = (replicas_.next_due() - clock_.now().steady_ns) / ns_per_ms;
+    auto due_ns = std::min(replicas_.next_due(), waits_.next_due());
+    auto due = (due_ns - clock_.now().steady_ns) / ns_per_ms;
     bool busy = bridge_.has_news() || store_.reached(durability::process) > taken_;
     run_tasks(
         busy ? std::chrono::milliseconds{0}
@@ -168,6 +173,7 @@ void replica_host::run() {
     reach_peers();
     replicas_.tick(clock_.now());
     commit();
+    waits_.look(taken_, replicas_, clock_.now().steady_ns);
     if (bridge_.has_news())
       push();
     if (auto now = clock_.now().steady_ns; now >= publish_at_) {
@@ -176,6 +182,7 @@ void replica_host::run() {
     }
   }
   commit();
+  waits_.stop();
 }
 
 void replica_host::run_tasks(std::chrono::milliseconds wait) {
@@ -439,6 +446,9 @@ void replica_host::call(const service_call& asked, reply_function reply) {
     guard.unlock();
     return reply(make_error_reply({errc::stopping, "the node is stopping"}));
   }
+  if (asked.name == "wait")
+    return tasks_.post([this, asked, written = store_.reached(durability::process),
+                        reply = std::move(reply)] { begin_wait(asked, written, reply); });
   tasks_.post([this, asked, reply = std::move(reply)] {
     auto made = answer_call(asked);
     reply(made ? make_result_reply(*made) : make_error_reply(made.error()));
@@ -453,7 +463,7 @@ replica_host::answer replica_host::answer_call(const service_call& asked) {
   if (asked.name == "resolve")
     return resolve(asked);
   return fail(errc::bad_value,
-              "sync does not know '" + asked.name + "'; it knows status, conflicts, resolve");
+              "sync does not know '" + asked.name + "'; it knows status, conflicts, resolve, wait");
 }
 
 replica_host::answer replica_host::status() const {
@@ -526,6 +536,52 @@ replica_host::answer replica_host::resolve(const service_call& asked) {
     return tl::unexpected<error>(std::move(done.error()));
   bridge_.merged({{*twin, *property, {}}});
   return value{};
+}
+
+// ---- acknowledgements of peers ------------------------------------------------------------------
+
+namespace {
+
+// What a caller of `wait` gives, checked.
+result<synced_waits::wait> wait_of(const service_call& asked, std::size_t peers) {
+  synced_waits::wait made;
+  const auto* twins = asked.arguments.find("twins");
+  const auto* wanted = asked.arguments.find("peers");
+  const auto* wait_ms = asked.arguments.find("wait_ms");
+  if (twins == nullptr || !twins->is_list() || wanted == nullptr || !wanted->is_integer()
+      || wait_ms == nullptr || !wait_ms->is_integer() || wait_ms->as_integer() < 0)
+    return fail(errc::bad_value, "a list of twins, a number of peers and wait_ms are needed");
+  auto count = wanted->as_integer();
+  if (count < 1 || count > static_cast<std::int64_t>(peers))
+    return fail(errc::bad_value, "it is written here; peers of this node: " + std::to_string(peers)
+                                     + ", asked for: " + std::to_string(count));
+  if (twins->as_list().size() > limits::batch_entries_max)
+    return fail(errc::limit_reached, "limits.batch_entries_max twins of one wait");
+  for (const auto& twin : twins->as_list()) {
+    if (!twin.is_text())
+      return fail(errc::bad_value, "'twins' holds ids");
+    made.twins.emplace_back(twin.as_text());
+  }
+  made.peers = static_cast<std::uint32_t>(count);
+  made.until_ns = std::min<std::int64_t>(wait_ms->as_integer(), wait_ms_max) * ns_per_ms;
+  return made;
+}
+
+} // namespace
+
+void replica_host::begin_wait(const service_call& asked, log_position written,
+                              reply_function reply) {
+  auto made = wait_of(asked, replicas_.peers());
+  if (!made)
+    return reply(make_error_reply(made.error()));
+  made->written = written;
+  made->until_ns += clock_.now().steady_ns;
+  made->done = [reply](const result<std::uint32_t>& peers) {
+    reply(peers ? make_result_reply(value{value_map{{"peers", number(*peers)}}})
+                : make_error_reply(peers.error()));
+  };
+  if (!waits_.add(std::move(*made)))
+    reply(make_error_reply({errc::overloaded, "too many wait for peers", 100}));
 }
 
 } // namespace gemel

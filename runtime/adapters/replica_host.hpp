@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/sync/replica_bridge.hpp"
+#include "actors/sync/synced_waits.hpp"
 #include "runtime/adapters/rocks_replicas.hpp"
 #include "runtime/adapters/rocks_store.hpp"
 #include "runtime/adapters/task_queue.hpp"
@@ -89,6 +90,7 @@ private:
   answer status() const;
   answer conflicts() const;
   answer resolve(const service_call& asked);
+  void begin_wait(const service_call& asked, log_position written, reply_function reply);
 
   options options_;
   rocks_store& store_;
@@ -98,6 +100,7 @@ private:
   rocks_replicas kept_;
   replicator replicas_;
   replica_bridge bridge_;
+  synced_waits waits_;
   task_queue tasks_;
   log_position taken_{};
   log_position committed_{};

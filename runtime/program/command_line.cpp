@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 
 namespace gemel {
 
@@ -36,11 +37,38 @@ void add_link_options(CLI::App& command, program_context& context) {
 
 void add_durability_option(CLI::App& command, std::string& level) {
   command
-      .add_option("--durability", level,
-                  "What must be true before the answer: memory, process or disk; else as the node "
-                  "or the type says")
-      ->check(CLI::IsMember({"memory", "process", "disk"}))
+      .add_option(
+          "--durability", level,
+          "What must be true before the answer: memory, process or disk, or synced:N, on the "
+          "disks of N peers; else as the node or the type says")
+      ->check(CLI::Validator{[](const std::string& given) {
+                               return parse_durability(given) || peers_of(given)
+                                          ? std::string{}
+                                          : "'" + given
+                                                + "' is none of memory, process, disk, synced:N";
+                             },
+                             ""})
       ->type_name("LEVEL");
+}
+
+std::optional<std::uint32_t> peers_of(std::string_view level) {
+  constexpr std::string_view prefix = "synced:";
+  if (!level.starts_with(prefix))
+    return std::nullopt;
+  level.remove_prefix(prefix.size());
+  std::uint32_t peers = 0;
+  auto [end, wrong] = std::from_chars(level.data(), level.data() + level.size(), peers);
+  if (wrong != std::errc{} || end != level.data() + level.size() || peers == 0)
+    return std::nullopt;
+  return peers;
+}
+
+result<void> wait_for_peers(twin_api& link, std::string_view level,
+                            std::span<const std::string> twins) {
+  auto peers = peers_of(level);
+  if (!peers || twins.empty())
+    return {};
+  return link.wait_synced(twins, *peers).map([](std::uint32_t) {});
 }
 
 void add_children_option(CLI::App& command, std::string& policy) {

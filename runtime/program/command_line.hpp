@@ -57,6 +57,12 @@ void add_link_options(CLI::App& command, program_context& context);
 
 /// `--durability`: what must be true before the answer.
 void add_durability_option(CLI::App& command, std::string& level);
+/// N of `synced:N`; nothing: another level.
+std::optional<std::uint32_t> peers_of(std::string_view level);
+/// Of `synced:N`: waits until so many peers have what was written to these twins, for as long as an
+/// answer may take.
+result<void> wait_for_peers(twin_api& link, std::string_view level,
+                            std::span<const std::string> twins);
 
 /// Adds `--children`: what becomes of the twins below. @param policy as it stands there.
 void add_children_option(CLI::App& command, std::string& policy);

@@ -37,6 +37,8 @@ int run_create(const program_context& context, create_arguments& asked) {
     return refuse(context, made.error());
   context.console.out(context.json ? json_object{}.add("id", value{*made}).text() + "\n"
                                    : printable(*made) + "\n");
+  if (auto synced = wait_for_peers(**link, asked.durability, {&*made, 1}); !synced)
+    return refuse(context, synced.error());
   return exit_ok;
 }
 
@@ -180,13 +182,19 @@ struct delete_arguments {
 
 int run_delete(const program_context& context, const delete_arguments& asked) {
   return for_each_id(context, asked.ids, "deleted", [&](client& link, const std::string& id) {
-    return link.remove(id, child_policy_of(asked.children), parse_durability(asked.durability));
+    return link.remove(id, child_policy_of(asked.children), parse_durability(asked.durability))
+        .and_then([&] {
+          return wait_for_peers(link, asked.durability, {&id, 1});
+        });
   });
 }
 
 int run_retire(const program_context& context, const delete_arguments& asked) {
   return for_each_id(context, asked.ids, "retired", [&](client& link, const std::string& id) {
-    return link.retire(id, child_policy_of(asked.children), parse_durability(asked.durability));
+    return link.retire(id, child_policy_of(asked.children), parse_durability(asked.durability))
+        .and_then([&] {
+          return wait_for_peers(link, asked.durability, {&id, 1});
+        });
   });
 }
 

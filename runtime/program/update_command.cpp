@@ -133,7 +133,13 @@ int run_update(const program_context& context, update_arguments& asked) {
   auto done = (*link)->update(changes, asked.options);
   if (!done)
     return refuse(context, done.error());
-  return print_outcome(context, changes, *done);
+  auto code = print_outcome(context, changes, *done);
+  std::vector<std::string> written;
+  for (const auto& one : changes)
+    written.push_back(one.id);
+  if (auto synced = wait_for_peers(**link, asked.durability, written); !synced)
+    return std::max(code, refuse(context, synced.error()));
+  return code;
 }
 
 void add_change_options(CLI::App& command, update_arguments& asked) {

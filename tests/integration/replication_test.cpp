@@ -186,3 +186,31 @@ TEST_CASE("peers without a store are refused", "[integration][sync]") {
   REQUIRE_FALSE(started);
   CHECK(started.error().code == errc::bad_value);
 }
+
+TEST_CASE("a write can wait until peers have it", "[integration][sync]") {
+  pair_of_nodes both;
+  REQUIRE(both.left->create({.id = "press", .type = "press"}));
+  const std::vector<std::string> press{"press"};
+  auto have = both.left->wait_synced(press, 1);
+  REQUIRE(have);
+  CHECK(*have == 1);
+  both.cut(true);
+  REQUIRE(both.left->update("press", {{"temperature", 21}}));
+  both.left->patience(2s);
+  auto late = both.left->wait_synced(press, 1);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == errc::timed_out);
+  CHECK(late.error().context.find("written here") != std::string::npos);
+  both.left->patience(60s);
+  both.cut(false);
+  REQUIRE(both.left->wait_synced(press, 1));
+  // Durable there, and soon to be seen.
+  wait_for("the write", [&] { return shows(*both.right, "press", "temperature", value{21}); });
+  REQUIRE(both.left->remove("press"));
+  CHECK(both.left->wait_synced(press, 1));
+  auto many = both.left->wait_synced(press, 2);
+  REQUIRE_FALSE(many);
+  CHECK(many.error().code == errc::bad_value);
+  const std::vector<std::string> unknown{"no such twin"};
+  CHECK(both.left->wait_synced(unknown, 1).error().code == errc::bad_value);
+}

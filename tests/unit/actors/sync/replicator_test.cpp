@@ -1,4 +1,6 @@
+#include "actors/sync/replica_bridge.hpp"
 #include "actors/sync/replicator.hpp"
+#include "actors/sync/synced_waits.hpp"
 #include "tests/support/catch.hpp"
 
 #include <deque>
@@ -190,4 +192,98 @@ TEST_CASE("writes to what is not there, or of a wrong kind, are refused", "[unit
   CHECK(left.create(shard, "pump", {}, now).error().code == errc::twin_exists);
   CHECK(left.set(shard, "pump", "speed", value{"fast"}, now).error().code == errc::bad_value);
   CHECK(left.set(shard, "pump", "speed", std::nullopt, now));
+}
+
+namespace {
+
+void make_pump(pair_of_nodes& both) {
+  REQUIRE(both.left.replicas->create(replica_shard_of("pump"), "pump", value{value_map{}},
+                                     both.now(both.left)));
+}
+
+void set_speed(pair_of_nodes& both) {
+  REQUIRE(both.left.replicas->set(replica_shard_of("pump"), "pump", "speed", value{7},
+                                  both.now(both.left)));
+}
+
+// What a wait was told, once.
+struct told {
+  std::optional<result<std::uint32_t>> answer{};
+
+  synced_waits::wait wait(std::vector<std::string> twins, std::uint32_t peers,
+                          std::int64_t until_ns) {
+    return {log_position{5}, std::move(twins), peers, until_ns, [this](auto what) {
+              REQUIRE_FALSE(answer);
+              answer = std::move(what);
+            }};
+  }
+};
+
+constexpr std::int64_t ns_per_s = 1'000'000'000;
+
+} // namespace
+
+TEST_CASE("a wait ends when the peer has the change, and not before the log was taken in",
+          "[unit][sync]") {
+  pair_of_nodes both{"plant"};
+  make_pump(both);
+  both.run(1'000);
+  both.cut = true;
+  set_speed(both);
+  synced_waits waits{1};
+  told one;
+  told other;
+  auto now = [&] { return both.now(both.left).steady_ns; };
+  REQUIRE(waits.add(one.wait({"pump", "pump"}, 1, now() + 1'000 * ns_per_s)));
+  CHECK_FALSE(waits.add(other.wait({"pump"}, 1, now() + 1'000 * ns_per_s)));
+  waits.look(log_position{4}, *both.left.replicas, now());
+  both.run(1'000);
+  waits.look(log_position{5}, *both.left.replicas, now());
+  CHECK_FALSE(one.answer);
+  both.cut = false;
+  both.run(60'000);
+  waits.look(log_position{5}, *both.left.replicas, now());
+  REQUIRE(one.answer);
+  CHECK(*one.answer == 1u);
+  CHECK(waits.empty());
+  CHECK_FALSE(other.answer);
+}
+
+TEST_CASE("a wait that takes too long, or can never end, says so", "[unit][sync]") {
+  pair_of_nodes both{"plant"};
+  make_pump(both);
+  both.run(1'000);
+  both.cut = true;
+  set_speed(both);
+  synced_waits waits{10};
+  told late;
+  told unknown;
+  told stopped;
+  auto now = [&] { return both.now(both.left).steady_ns; };
+  REQUIRE(waits.add(late.wait({"pump"}, 1, now() + ns_per_s)));
+  REQUIRE(waits.add(unknown.wait({"pump", "no such twin"}, 1, now() + ns_per_s)));
+  REQUIRE(waits.add(stopped.wait({"pump"}, 1, now() + 1'000 * ns_per_s)));
+  waits.look(log_position{5}, *both.left.replicas, now());
+  REQUIRE(unknown.answer);
+  CHECK(unknown.answer->error().code == errc::bad_value);
+  both.run(2'000);
+  waits.look(log_position{5}, *both.left.replicas, now());
+  REQUIRE(late.answer);
+  CHECK(late.answer->error().code == errc::timed_out);
+  CHECK(late.answer->error().context.find("0 of 1 peers") != std::string::npos);
+  CHECK_FALSE(stopped.answer);
+  waits.stop();
+  REQUIRE(stopped.answer);
+  CHECK_FALSE(stopped.answer->has_value());
+  // A delete is waited for like any other write.
+  told deleted;
+  both.cut = false;
+  both.run(30'000);
+  REQUIRE(both.left.replicas->remove(replica_shard_of("pump"), "pump", both.now(both.left)));
+  REQUIRE(waits.add(deleted.wait({"pump"}, 1, now() + 1'000 * ns_per_s)));
+  waits.look(log_position{5}, *both.left.replicas, now());
+  both.run(500);
+  waits.look(log_position{5}, *both.left.replicas, now());
+  REQUIRE(deleted.answer);
+  CHECK(*deleted.answer == 1u);
 }
