@@ -128,6 +128,8 @@ struct export_section {
 struct sync_section {
   /// Types of the twins that peers are given and that are taken from them; empty: all.
   std::vector<std::string> types{};
+  /// Peers that are sent nothing: what they write is taken, what is written here stays here.
+  std::vector<std::string> receive_only{};
   /// Of properties whose type says nothing, see `policy_from_string`.
   std::string conflict = "last_write_wins";
 

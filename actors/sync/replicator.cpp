@@ -466,21 +466,26 @@ result<void> replicator::decide(std::uint16_t shard, std::string_view twin, std:
   return set(shard, twin, key, std::move(content), now);
 }
 
+std::size_t replicator::receivers() const {
+  return static_cast<std::size_t>(
+      std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->sends(); }));
+}
+
 std::size_t replicator::synced(std::uint16_t shard) const {
   const auto* held = replica(shard);
   if (held == nullptr)
     return 0;
   return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& l) {
-    return l->acknowledged(shard).value_or(0) >= held->last_change();
+    return l->sends() && l->acknowledged(shard).value_or(0) >= held->last_change();
   }));
 }
 
 std::size_t
 replicator::synced(std::span<const std::pair<std::uint16_t, change_number>> changes) const {
   return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& l) {
-    return std::all_of(changes.begin(), changes.end(), [&](const auto& one) {
-      return l->acknowledged(one.first).value_or(0) >= one.second;
-    });
+    return l->sends() && std::all_of(changes.begin(), changes.end(), [&](const auto& one) {
+             return l->acknowledged(one.first).value_or(0) >= one.second;
+           });
   }));
 }
 

@@ -91,6 +91,9 @@ public:
   /// A new peer, in the order of their numbers. @param node its name; empty: any.
   std::uint32_t add_peer(std::string node);
 
+  /// The peer is sent nothing of what is here.
+  void receive_only(std::uint32_t peer) { links_[peer]->receive_only(); }
+
   // ---- writes of this node ---------------------------------------------------------------------
 
   /// @returns errc::twin_exists
@@ -126,6 +129,8 @@ public:
   const shard_replica* replica(std::uint16_t shard) const;
   /// Peers that hold all that is here of this shard now.
   std::size_t synced(std::uint16_t shard) const;
+  /// Peers that are sent what is here.
+  std::size_t receivers() const;
   /// Peers that hold all of these, each a shard and one of its changes.
   std::size_t synced(std::span<const std::pair<std::uint16_t, change_number>> changes) const;
   /// How far a life of a peer is part of the shard here.

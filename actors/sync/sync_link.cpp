@@ -581,6 +581,8 @@ void sync_link::begin_transfer(std::uint16_t shard, outgoing& to) {
   auto* replica = host_->find_shard(shard);
   if (replica == nullptr || replica->last_change() <= to.acknowledged)
     return;
+  if (!sends_)
+    return void(to.settled = replica->last_change());
   auto source = host_->source_of(peer_.site, peer_.incarnation);
   // What lies between came from the peer itself.
   auto known = to.acknowledged >= replica->forgotten() ? std::max(to.acknowledged, to.settled) : 0;
@@ -771,6 +773,8 @@ void sync_link::take(const sync_repair& repair) {
 // ---- what is known ------------------------------------------------------------------------------
 
 std::optional<change_number> sync_link::acknowledged(std::uint16_t shard) const {
+  if (!sends_) // It will never ask for anything.
+    return UINT64_MAX;
   if (peer_.site == site_id{})
     return std::nullopt;
   auto at = outgoing_.find(shard);

@@ -109,6 +109,10 @@ public:
   /// Only a peer of this name is accepted; empty: any of the cluster.
   void expect(std::string node) { expected_ = std::move(node); }
 
+  /// The peer is sent nothing of what is here, and only taken from.
+  void receive_only() noexcept { sends_ = false; }
+  bool sends() const noexcept { return sends_; }
+
   /// Whether it is time to try to reach the peer; true once for each attempt.
   bool take_attempt(const moment& now);
   /// There is a way to the peer, or none any more.
@@ -216,6 +220,7 @@ private:
   const sync_rules* rules_;
   link_host* host_;
   std::string expected_;
+  bool sends_ = true;
 
   link_state state_ = link_state::down;
   std::uint64_t nonce_ = 0;

@@ -87,8 +87,12 @@ replica_host::replica_host(options wanted, rocks_store& from, twin_api& on, cons
                                         kept_},
       bridge_{replicas_, {options_.section.types.begin(), options_.section.types.end()}},
       waits_{waits_max} {
-  for (const auto& peer : options_.peers)
-    replicas_.add_peer(peer);
+  const auto& silent = options_.section.receive_only;
+  for (const auto& peer : options_.peers) {
+    auto number = replicas_.add_peer(peer);
+    if (std::find(silent.begin(), silent.end(), peer) != silent.end())
+      replicas_.receive_only(number);
+  }
 }
 
 replica_host::~replica_host() {
@@ -553,8 +557,9 @@ result<synced_waits::wait> wait_of(const service_call& asked, std::size_t peers)
     return fail(errc::bad_value, "a list of twins, a number of peers and wait_ms are needed");
   auto count = wanted->as_integer();
   if (count < 1 || count > static_cast<std::int64_t>(peers))
-    return fail(errc::bad_value, "it is written here; peers of this node: " + std::to_string(peers)
-                                     + ", asked for: " + std::to_string(count));
+    return fail(errc::bad_value,
+                "it is written here; peers that are sent it: " + std::to_string(peers)
+                    + ", asked for: " + std::to_string(count));
   if (twins->as_list().size() > limits::batch_entries_max)
     return fail(errc::limit_reached, "limits.batch_entries_max twins of one wait");
   for (const auto& twin : twins->as_list()) {
@@ -571,7 +576,7 @@ result<synced_waits::wait> wait_of(const service_call& asked, std::size_t peers)
 
 void replica_host::begin_wait(const service_call& asked, log_position written,
                               reply_function reply) {
-  auto made = wait_of(asked, replicas_.peers());
+  auto made = wait_of(asked, replicas_.receivers());
   if (!made)
     return reply(make_error_reply(made.error()));
   made->written = written;

@@ -38,6 +38,12 @@ void check_peers(const node_config& config, std::vector<cluster_fault>& found) {
                        "'cluster.peers' has the node " + in_quotes(peer->node) + " twice",
                        "keep one of them"});
   }
+  for (const auto& node : config.sync.receive_only)
+    if (!seen.contains(node))
+      found.push_back(
+          {"sync.receive_only",
+           "'sync.receive_only' has " + in_quotes(node) + ", which is not among 'cluster.peers'",
+           "give the name of a peer, without its address"});
   if (!config.cluster.peers.empty() && config.cluster.key_file.empty())
     found.push_back({"cluster.peers", "there are peers, but no 'cluster.key_file'",
                      "make a key with `openssl rand -hex 32 >cluster.key` and give it to all nodes "

@@ -489,6 +489,12 @@ constexpr option table[] = {
      .help = "Types of the twins that peers are given and that are taken from them; none: all.",
      .slot = [](option_target c) -> option_slot { return &c.node.sync.types; },
      .check = check_type_or_none},
+    {.key = "sync.receive_only",
+     .unit = R"(such as ["edge-1"])",
+     .help = "Peers that are sent nothing: what they write is taken, what is written here stays "
+             "here. Each must be one of cluster.peers; none: twins go both ways.",
+     .slot = [](option_target c) -> option_slot { return &c.node.sync.receive_only; },
+     .check = check_peer},
     {.key = "sync.conflict",
      .unit = "a strategy",
      .help = "How writes of several nodes that did not know of each other become one value: "

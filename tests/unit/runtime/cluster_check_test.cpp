@@ -71,3 +71,10 @@ TEST_CASE("without certificates links stay on the machine, unless told otherwise
     CHECK(faults_of(each + files) == "");
   }
 }
+
+TEST_CASE("only peers can be taken from without giving", "[unit][runtime]") {
+  const std::string linked = "peers = [\"cloud\"]\nkey_file = \"k\"\n[sync]\nreceive_only = ";
+  CHECK(faults_of(linked + "[\"cloud\"]\n").empty());
+  CHECK(has(faults_of(linked + "[\"clod\"]\n"),
+            "'sync.receive_only' has \"clod\", which is not among 'cluster.peers'"));
+}

@@ -223,6 +223,38 @@ constexpr std::int64_t ns_per_s = 1'000'000'000;
 
 } // namespace
 
+TEST_CASE("who only receives sends nothing, and keeps what is written there", "[unit][sync]") {
+  pair_of_nodes both{"plant"};
+  both.right.replicas->receive_only(0);
+  both.make(both.left, "pump");
+  both.set(both.left, "pump", "speed", 5);
+  both.run(1'000);
+  CHECK(both.read(both.right, "pump", "speed") == value{5});
+  both.set(both.right, "pump", "note", "seen");
+  both.set(both.right, "pump", "speed", 6);
+  both.make(both.right, "valve");
+  both.run(30'000);
+  CHECK(both.read(both.right, "pump", "speed") == value{6});
+  CHECK(both.read(both.left, "pump", "speed") == value{5});
+  CHECK(both.read(both.left, "pump", "note") == value{});
+  CHECK_FALSE(both.left.replicas->read(shard, "valve").alive);
+  CHECK(both.right.replicas->receivers() == 0);
+  CHECK(both.right.replicas->synced(shard) == 0);
+  CHECK(both.right.replicas->link(0).status(both.now(both.right)).backlog == 0);
+  CHECK(both.left.replicas->synced(shard) == 1);
+  // Later writes of the other side still come, and a delete of it is one here, too.
+  both.set(both.left, "pump", "speed", 7);
+  both.run(1'000);
+  CHECK(both.read(both.right, "pump", "speed") == value{7});
+  REQUIRE(both.left.replicas->remove(shard, "pump", both.now(both.left)));
+  both.run(1'000);
+  CHECK_FALSE(both.right.replicas->read(shard, "pump").alive);
+  // Nobody waits for marks that the peer will never ask for.
+  REQUIRE(both.right.replicas->remove(shard, "valve", both.now(both.right)));
+  both.run(5'000);
+  CHECK(both.right.replicas->replica(shard)->delete_marks() == 0);
+}
+
 TEST_CASE("a wait ends when the peer has the change, and not before the log was taken in",
           "[unit][sync]") {
   pair_of_nodes both{"plant"};
