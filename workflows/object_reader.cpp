@@ -39,7 +39,7 @@ result<std::chrono::milliseconds> duration_of(const value& content) {
   if (content.is_text())
     return parse_duration(content.as_text());
   if (!content.is_integer() || content.as_integer() < 0)
-    return fail(errc::bad_value, "a " + std::string{to_string(content.kind())} + " is no duration");
+    return fail(errc::bad_value, to_json(content) + " is no duration");
   auto made = std::chrono::milliseconds{content.as_integer()};
   if (made > duration_max)
     return fail(errc::limit_reached, "longer than " + format_duration(duration_max));

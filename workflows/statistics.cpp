@@ -62,6 +62,9 @@ std::optional<summary> summarize(std::span<const double> series) {
     made.min = std::min(made.min, point);
     made.max = std::max(made.max, point);
   }
+  // The running mean serves the squares; this one is rounded less often.
+  if (std::isfinite(made.sum))
+    made.mean = made.sum / static_cast<double>(made.count);
   if (made.count > 1)
     made.stddev = std::sqrt(squares / static_cast<double>(made.count - 1));
   return made;

@@ -98,6 +98,11 @@ private:
                                        object_reader::need how);
   std::optional<std::uint32_t> step_named(std::string_view id, const std::string& pointer);
   template_value render(object_reader& from, std::string_view key);
+  template_value render_map(object_reader& from, std::string_view key);
+  void check_ids(object_reader& from);
+  void check_condition(object_reader& from);
+  void check_aggregate(object_reader& from, const workflow_step& step);
+  void check_replicas(object_reader& from);
 
   void mark_on_demand();
   void plan();
@@ -118,6 +123,8 @@ private:
   step_defaults defaults_;
   std::map<std::string, std::uint32_t, std::less<>> ids_;
   std::vector<std::string_view> id_list_;
+  // Nothing was wrong before references were looked at.
+  bool is_sound_ = false;
   // Of the step whose references are checked.
   std::optional<std::vector<bool>> ancestors_;
   // Steps whose document has `depends_on`.
@@ -142,10 +149,10 @@ tl::expected<workflow, fault_list> workflow_reader::read() {
   head.finish();
   mark_on_demand();
   plan();
-  if (faults_.empty()) {
-    check_references();
+  is_sound_ = faults_.empty();
+  check_references();
+  if (is_sound_)
     check_catches();
-  }
   if (!faults_.empty()) {
     document_.place(faults_);
     return tl::unexpected<fault_list>(std::move(faults_));
@@ -301,6 +308,82 @@ template_value workflow_reader::render(object_reader& from, std::string_view key
   return template_value::compile(*found, run_scopes(), from.at(key), faults_);
 }
 
+namespace {
+
+bool is_template(const value& content) {
+  return content.is_text() && content.as_text().find("${") != std::string_view::npos;
+}
+
+} // namespace
+
+// An object, or what becomes one when the step begins.
+template_value workflow_reader::render_map(object_reader& from, std::string_view key) {
+  const auto* found = from.find(key);
+  if (found != nullptr && !found->is_map() && !is_template(*found))
+    from.report(key, errc::bad_value,
+                "'" + std::string{key} + "' must be an object or '${...}', not "
+                    + std::string{to_string(found->kind())},
+                {}, "bad_type");
+  return render(from, key);
+}
+
+// What stands there as it is, without an expression.
+void workflow_reader::check_ids(object_reader& from) {
+  const auto& ids = *from.find("twin_ids");
+  if (!ids.is_list() && !is_template(ids))
+    from.report("twin_ids", errc::bad_value, "'twin_ids' must be a list of ids or '${...}'", {},
+                "bad_type");
+  for (std::size_t i = 0; ids.is_list() && i < ids.as_list().size(); ++i) {
+    const auto& one = ids.as_list()[i];
+    auto at = from.at("twin_ids") + "/" + std::to_string(i);
+    if (!one.is_text())
+      report(at, errc::bad_value,
+             "an id of a twin must be a text, not " + std::string{to_string(one.kind())}, {},
+             "bad_type");
+    else if (auto fine = check_id(one.as_text()); !is_template(one) && !fine)
+      report(at, fine.error().code, fine.error().context, {}, "bad_value");
+  }
+}
+
+void workflow_reader::check_condition(object_reader& from) {
+  const auto* where = from.find("where");
+  if (where == nullptr || !where->is_text() || is_template(*where))
+    return;
+  if (auto made = expression::compile(where->as_text(), {}); !made)
+    from.report("where", made.error().code, "'where': " + made.error().context);
+}
+
+// The parameters that the aggregate needs, where they are not left to an expression.
+void workflow_reader::check_aggregate(object_reader& from, const workflow_step& step) {
+  const auto* given = from.find("parameters");
+  bool known = std::find(aggregate_names.begin(), aggregate_names.end(), step.function)
+               != aggregate_names.end();
+  if (!known || (given != nullptr && !given->is_map()))
+    return;
+  auto need = [&](const char* key) {
+    if (given == nullptr || given->find(key) == nullptr)
+      from.report(given != nullptr ? "parameters" : "", errc::missing_field,
+                  "'" + step.function + "' needs the parameter '" + key + "'");
+  };
+  if (step.function != "count")
+    need("property");
+  if (step.function == "percentile")
+    need("percent");
+  if (step.function == "group_by")
+    need("by");
+}
+
+void workflow_reader::check_replicas(object_reader& from) {
+  const auto* given = from.find("parameters");
+  const auto* replicas = given != nullptr ? given->find("replicas") : nullptr;
+  if (replicas == nullptr || is_template(*replicas))
+    return;
+  if (!replicas->is_integer() || replicas->as_integer() < 0)
+    report(from.at("parameters") + "/replicas", errc::bad_value,
+           "'replicas' is " + to_json(*replicas), "how many peers hold the twins; 0 or more",
+           "bad_value");
+}
+
 void workflow_reader::read_step_body(object_reader& from, workflow_step& step) {
   using enum step_kind;
   using enum object_reader::need;
@@ -308,25 +391,29 @@ void workflow_reader::read_step_body(object_reader& from, workflow_step& step) {
   case compute:
     read_twins(from, step, optional);
     read_function(from, step);
-    step.parameters = render(from, "parameters");
+    step.parameters = render_map(from, "parameters");
     return;
   case aggregate:
     read_twins(from, step, required);
     read_function(from, step);
-    step.parameters = render(from, "parameters");
+    check_aggregate(from, step);
+    step.parameters = render_map(from, "parameters");
     return;
   case sync:
     read_twins(from, step, required);
-    step.parameters = render(from, "parameters");
+    check_replicas(from);
+    step.parameters = render_map(from, "parameters");
     return;
   case update:
     read_twins(from, step, required);
-    step.parameters = render(from, "set");
+    step.parameters = render_map(from, "set");
+    if (!from.has("set") && !from.has("unset"))
+      from.report({}, errc::missing_field, "'set' or 'unset' is missing in a step");
     step.unset = from.texts("unset").value_or(std::vector<std::string>{});
     return;
   case query:
     read_twins(from, step, required);
-    step.parameters = render(from, "parameters");
+    step.parameters = render_map(from, "parameters");
     return;
   case wait:
     step.duration = from.duration("duration", required).value_or(step.duration);
@@ -340,12 +427,12 @@ void workflow_reader::read_step_body(object_reader& from, workflow_step& step) {
     step.workflow = from.text("workflow", required).value_or("");
     step.workflow_version = static_cast<std::uint32_t>(
         from.integer("version", 1, std::numeric_limits<std::uint32_t>::max()).value_or(0));
-    step.parameters = render(from, "input");
+    step.parameters = render_map(from, "input");
     return;
   case emit:
     read_twins(from, step, required);
     step.event = from.text("event", required).value_or("");
-    step.parameters = render(from, "payload");
+    step.parameters = render_map(from, "payload");
     return;
   case set:
     from.object("vars", required);
@@ -388,10 +475,7 @@ void workflow_reader::read_twins(object_reader& from, workflow_step& step,
   }
   twin_selection made;
   if (by_id) {
-    const auto* ids = from.find("twin_ids");
-    if (!ids->is_list() && !ids->is_text())
-      from.report("twin_ids", errc::bad_value, "'twin_ids' must be a list of ids or '${...}'", {},
-                  "bad_type");
+    check_ids(from);
     made.ids = render(from, "twin_ids");
   } else {
     object_reader selection{*query, from.at("twins"), "a selection of twins", faults_};
@@ -399,6 +483,7 @@ void workflow_reader::read_twins(object_reader& from, workflow_step& step,
     made.type = selection.text("type").value_or("");
     if (selection.text("where"))
       made.where = render(selection, "where");
+    check_condition(selection);
     selection.finish();
   }
   step.twins = std::move(made);
@@ -687,6 +772,8 @@ void workflow_reader::check_reference(std::uint32_t step, const reference& what,
                             + "': of a step, 'result', 'error' and 'state' can "
                               "be read",
                         "steps." + what.root + ".result");
+    if (!is_sound_)
+      return; // The order of steps is not known.
     if (!ancestors_)
       ancestors_ = ancestors_of(step);
     if (!made_.steps_[step].on_demand && !(*ancestors_)[target->second])

@@ -149,6 +149,39 @@ TEST_CASE("each fault has its name and pointer", "[unit][workflows]") {
         == std::vector<found>{{"missing_field", "/steps/0"}});
 }
 
+TEST_CASE("what would fail in every run is a fault of the document", "[unit][workflows]") {
+  auto step = [](const std::string& fields) { return steps(R"({"id": "a", )" + fields + "}"); };
+  CHECK(wrong(step(R"("type": "update", "twin_ids": "m1", "set": {"x": 1})"))
+        == std::vector<found>{{"bad_type", "/steps/0/twin_ids"}});
+  CHECK(wrong(step(R"("type": "update", "twin_ids": ["m", 7, "a/b"], "set": {"x": 1})"))
+        == std::vector<found>{{"bad_type", "/steps/0/twin_ids/1"},
+                              {"bad_value", "/steps/0/twin_ids/2"}});
+  CHECK(wrong(step(R"("type": "update", "twin_ids": ["m1"], "set": [])"))
+        == std::vector<found>{{"bad_type", "/steps/0/set"}});
+  CHECK(wrong(step(R"("type": "update", "twin_ids": ["m1"])"))
+        == std::vector<found>{{"missing_field", "/steps/0"}});
+  right(step(R"("type": "update", "twin_ids": "${ input.ids }", "set": "${ input.values }")"));
+  right(step(R"("type": "update", "twin_ids": ["${ input.id }"], "unset": ["x"])"));
+  CHECK(wrong(step(R"("type": "query", "twins": {"type": "m", "where": "t >"})"))
+        == std::vector<found>{{"bad_syntax", "/steps/0/twins/where"}});
+  right(step(R"("type": "query", "twins": {"type": "m", "where": "t > ${ input.limit }"})"));
+  CHECK(wrong(step(R"("type": "aggregate", "twin_ids": ["m"], "function": "avg")"))
+        == std::vector<found>{{"missing_field", "/steps/0"}});
+  CHECK(wrong(step(R"("type": "aggregate", "twin_ids": ["m"], "function": "group_by",
+                      "parameters": {"property": "t"})"))
+        == std::vector<found>{{"missing_field", "/steps/0/parameters"}});
+  right(step(R"("type": "aggregate", "twin_ids": ["m"], "function": "count")"));
+  CHECK(wrong(step(R"("type": "sync", "twin_ids": ["m"], "parameters": {"replicas": -1})"))
+        == std::vector<found>{{"bad_value", "/steps/0/parameters/replicas"}});
+}
+
+TEST_CASE("unknown references are told together with other faults", "[unit][workflows]") {
+  CHECK(wrong(steps(R"({"id": "a", "type": "set", "vars": {"x": "${ steps.nobody.result }"}},
+                       {"id": "b", "type": "wait", "duration": "soon"})"))
+            .size()
+        == 2);
+}
+
 TEST_CASE("a circle of steps is refused with its path", "[unit][workflows]") {
   auto made =
       workflow::parse(steps(R"({"id": "x", "type": "wait", "duration": 1, "depends_on": ["c"]},
