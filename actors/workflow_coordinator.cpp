@@ -22,6 +22,8 @@ constexpr std::size_t number_digits = 8;
 // A workflow may run others, which run others, but not for ever.
 constexpr std::size_t nesting_max = 16;
 constexpr std::size_t run_id_bytes_max = 4'096;
+// What is due although it was just looked at is looked at again after this time.
+constexpr std::int64_t overdue_wait_ms = 20;
 
 std::string run_key(std::string_view id, std::size_t number) {
   constexpr std::string_view digits = "0123456789abcdef";
@@ -38,6 +40,14 @@ std::uint64_t seed_of(std::string_view id) {
   for (auto c : id)
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
   return hash;
+}
+
+// As ids of twins are: those with a '/' are of runs that steps start.
+result<void> check_run_id(std::string_view id) {
+  if (check_id(id))
+    return {};
+  return fail(errc::bad_name, "the id of a run is 1 to " + std::to_string(limits::id_bytes_max)
+                                  + " bytes of UTF-8 without control characters and '/'");
 }
 
 bool has_succeeded(run_state state) {
@@ -239,8 +249,8 @@ result<std::string> workflow_coordinator::start(start_request asked) {
   const auto& document = asked.document;
   if (asked.id.empty())
     asked.id = !document->id().empty() ? document->id() : new_id(document->name());
-  if (auto fine = check_id(asked.id); !fine)
-    return fail(fine.error().code, "the run's id: " + fine.error().context);
+  if (auto fine = check_run_id(asked.id); !fine)
+    return tl::unexpected<error>(fine.error());
   if (auto same = find_entry(asked.id)) {
     if (same->document->text() != document->text() || !(same->input == asked.input))
       return fail(errc::precondition_failed, "there is a run '" + asked.id
@@ -353,8 +363,10 @@ void workflow_coordinator::kept(const entry_ptr& of, std::size_t records) {
   tell_waiters(of);
 }
 
-void workflow_coordinator::note_due(const entry_ptr& of) {
+void workflow_coordinator::note_due(const entry_ptr& of, std::int64_t soonest_ms) {
   auto due = of->run->next_due();
+  if (due)
+    due = std::max(*due, soonest_ms);
   if (due == of->due)
     return;
   if (of->due)
@@ -502,8 +514,8 @@ result<std::string> workflow_coordinator::rerun(std::string_view id, std::string
     return tl::unexpected<error>(first.error());
   auto made = std::make_shared<entry>();
   made->id = !wanted.empty() ? std::move(wanted) : new_id((*of)->document->name());
-  if (auto fine = check_id(made->id); !fine)
-    return fail(fine.error().code, "the run's id: " + fine.error().context);
+  if (auto fine = check_run_id(made->id); !fine)
+    return tl::unexpected<error>(fine.error());
   if (runs_.contains(made->id))
     return fail(errc::precondition_failed, "there is a run '" + made->id + "' already");
   if (open_ >= bounds_.open_max)
@@ -700,14 +712,17 @@ std::optional<std::int64_t> workflow_coordinator::next_due() const {
 
 void workflow_coordinator::tick() {
   auto now = world_.now_ms();
-  while (!due_.empty() && due_.begin()->first <= now) {
-    auto of = find_entry(due_.begin()->second);
-    due_.erase(due_.begin());
-    of->due.reset();
+  // Each once: a run that is due again at once waits for the next tick, and holds up no other.
+  std::vector<entry_ptr> ready;
+  for (; !due_.empty() && due_.begin()->first <= now; due_.erase(due_.begin())) {
+    ready.push_back(find_entry(due_.begin()->second));
+    ready.back()->due.reset();
+  }
+  for (const auto& of : ready) {
     of->run->tick(now);
     executor_of(of).drive();
     if (of->kept == of->records.size())
-      note_due(of); // Else what is being kept does it.
+      note_due(of, now + overdue_wait_ms); // Else what is being kept does it.
   }
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     auto of = find_entry(deadlines_.begin()->second);

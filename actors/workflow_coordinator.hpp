@@ -164,7 +164,7 @@ private:
   void keep(std::vector<run_fact> facts, std::function<void()> then);
   void noted(const result<void>& how, const std::function<void()>& then);
   void kept(const entry_ptr& of, std::size_t records);
-  void note_due(const entry_ptr& of);
+  void note_due(const entry_ptr& of, std::int64_t soonest_ms = 0);
   void note_waiting(const entry_ptr& of);
   void tell_waiters(const entry_ptr& of);
   void ended(const entry_ptr& of);

@@ -117,6 +117,8 @@ void workflow_executor::carry_out(const std::vector<run_command>& commands) {
   for (const auto& command : commands) {
     if (command.what == run_command::kind::cancel)
       stop(command);
+    else if (command.what == run_command::kind::proceed)
+      proceed(command);
     else
       begin(command);
   }
@@ -227,7 +229,22 @@ void workflow_executor::prepare(const attempt_ptr& of) {
     return drive();
   }
   of->todo = std::move(*todo);
-  select_twins(of);
+  if (!run_->keep_prepared(of->step, of->number, of->todo, world_->now_ms()))
+    return select_twins(of);
+  prepared_[of->step] = of;
+  drive();
+}
+
+void workflow_executor::proceed(const run_command& command) {
+  auto found = prepared_.find(command.step);
+  if (found == prepared_.end())
+    return;
+  auto of = found->second;
+  prepared_.erase(found);
+  if (is_current(of))
+    select_twins(of);
+  else
+    give_up(of);
 }
 
 void workflow_executor::select_twins(const attempt_ptr& of) {
@@ -420,6 +437,7 @@ void workflow_executor::compute_one(const attempt_ptr& of, std::size_t index) {
   job.input.inputs = of->todo.inputs;
   job.input.stop = of->stop;
   job.input.key = idempotency_key(run_->id(), of->about->id);
+  job.input.attempt = of->number;
   if (of->about->twins)
     job.input.key += "/" + of->twins[index].id;
   if (of->about->heartbeat.count() > 0)
@@ -580,6 +598,10 @@ void workflow_executor::finish(const attempt_ptr& of, step_outcome outcome) {
   --under_way_;
   if (auto found = stoppable_.find(of->step); found != stoppable_.end() && found->second == of)
     stoppable_.erase(found);
+  if (auto bytes = outcome.result.heap_bytes(); bytes > limits::step_result_bytes_max)
+    outcome = {std::string{to_string(errc::limit_reached)},
+               "the result has " + std::to_string(bytes) + " bytes, at most "
+                   + std::to_string(limits::step_result_bytes_max) + " are kept"};
   run_->finish_step(of->step, of->number, std::move(outcome), world_->now_ms());
   drive();
 }

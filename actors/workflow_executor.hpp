@@ -88,6 +88,7 @@ private:
   void carry_out(const std::vector<run_command>& commands);
   void begin(const run_command& command);
   void stop(const run_command& command);
+  void proceed(const run_command& command);
   void fetch_read_twins(const attempt_ptr& of);
   void prepare(const attempt_ptr& of);
   void select_twins(const attempt_ptr& of);
@@ -136,6 +137,8 @@ private:
   bool driving_ = false;
   // Attempts whose work can be stopped: compute and children.
   std::map<std::uint32_t, attempt_ptr> stoppable_;
+  // Attempts that wait until what they were prepared with is kept.
+  std::map<std::uint32_t, attempt_ptr> prepared_;
   // Answers that come after our end find nobody.
   std::shared_ptr<bool> alive_;
 };

@@ -87,6 +87,8 @@ void workflow_service::call(const service_call& asked, const reply_function& rep
       return list(from);
     if (asked.name == "show")
       return show(from);
+    if (asked.name == "result")
+      return result_of(from);
     if (asked.name == "signal")
       return signal(from);
     if (asked.name == "rerun")
@@ -279,6 +281,31 @@ void workflow_service::changes(arguments& from, const reply_function& reply) {
   coordinator_.when_changed(
       *id, after, wait > 0 ? now_ms_() + wait : 0,
       [this, id = *id, after, reply] { reply(make_result_reply(changes_after(id, after))); });
+}
+
+workflow_service::answer workflow_service::result_of(arguments& from) {
+  auto id = from.reader.text("id", object_reader::required);
+  auto step = from.reader.text("step", object_reader::required);
+  auto offset = static_cast<std::size_t>(
+      from.reader.integer("offset", 0, std::numeric_limits<std::int64_t>::max()).value_or(0));
+  if (auto fine = from.finish(); !fine)
+    return tl::unexpected<error>(fine.error());
+  auto found = coordinator_.find(*id);
+  if (!found)
+    return fail(errc::not_found, no_run(*id));
+  auto index = found->run->document().find(*step);
+  if (!index)
+    return fail(errc::not_found, "run " + *id + " has no step '" + *step + "'");
+  if (!is_terminal(found->run->step(*index).state))
+    return fail(errc::illegal_state, "step '" + *step + "' of run " + *id + " has not ended");
+  auto whole = to_json(found->run->step(*index).outcome.result);
+  offset = std::min(offset, whole.size());
+  auto next = std::min(offset + answer_bytes_max, whole.size());
+  while (next < whole.size() && (static_cast<unsigned char>(whole[next]) & 0xc0U) == 0x80U)
+    --next; // Not within a character.
+  return value{value_map{{"text", value{whole.substr(offset, next - offset)}},
+                         {"next", number(next)},
+                         {"more", value{next < whole.size()}}}};
 }
 
 workflow_service::answer workflow_service::signal(arguments& from) {

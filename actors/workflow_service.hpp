@@ -16,6 +16,7 @@ namespace gemel {
 ///     show      id                      -> id, state, document, input, cause, changes
 ///     changes   id, after, wait_ms      -> state, ended, changes (lists as by `to_value`), next;
 ///                                          waits up to wait_ms for the first one
+///     result    id, step, offset        -> text (JSON), next, more; results of any size, in parts
 ///     signal    event, id, twin, content -> heard
 ///     cancel | pause | resume | compensate   id -> state
 ///     rerun     id, from, as            -> id, state
@@ -40,6 +41,7 @@ private:
   value end_of(std::string_view id) const;
   answer list(arguments& from);
   answer show(arguments& from);
+  answer result_of(arguments& from);
   answer signal(arguments& from);
   answer control(const service_call& asked, arguments& from);
   answer rerun(arguments& from);

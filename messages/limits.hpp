@@ -30,6 +30,9 @@ inline constexpr int frame_depth_max = 80;
 /// Entries of one batch. 16 bits of index would do; the rest is head room for the reader's sums.
 inline constexpr std::size_t batch_entries_max = 65'536;
 
+/// Of the result of a workflow's step, in memory: it is kept with the run, and in its log.
+inline constexpr std::size_t step_result_bytes_max = 16u << 20;
+
 /// Properties that a get may ask for alone: each is looked up in each twin.
 inline constexpr std::size_t get_only_max = 16;
 /// Shards, fixed for the life of a cluster (design section 1).

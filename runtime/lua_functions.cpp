@@ -243,7 +243,7 @@ void push_map(lua_State* state, const value& content) {
 // Nothing with a destructor in here: an error of Lua jumps out of it.
 int push_input(lua_State* state) {
   const auto& input = *run_of(state).input;
-  lua_createtable(state, 0, 4);
+  lua_createtable(state, 0, 5);
   push(state, input.twin);
   lua_setfield(state, -2, "twin");
   push_map(state, input.parameters);
@@ -252,6 +252,8 @@ int push_input(lua_State* state) {
   lua_setfield(state, -2, "inputs");
   lua_pushlstring(state, input.key.data(), input.key.size());
   lua_setfield(state, -2, "key");
+  lua_pushinteger(state, input.attempt);
+  lua_setfield(state, -2, "attempt");
   return 1;
 }
 

@@ -34,6 +34,8 @@ struct function_input {
   /// The same for every attempt of the same work, for functions with effects elsewhere; may be
   /// empty.
   std::string key{};
+  /// From 1; a repetition of what a node began that died counts too.
+  std::uint32_t attempt = 1;
 
   bool is_stopped() const noexcept {
     return stop != nullptr && stop->load(std::memory_order_relaxed);

@@ -142,6 +142,9 @@ void workflow_run::apply(const run_record& record) {
   case compensating:
     compensating_ = true;
     return;
+  case step_prepared:
+    prepared_.insert_or_assign(record.step, record.outcome.result);
+    return;
   }
 }
 
@@ -423,6 +426,22 @@ void workflow_run::start(std::int64_t now_ms) {
   advance(now_ms);
 }
 
+bool workflow_run::keep_prepared(std::uint32_t index, std::uint32_t attempt, const step_work& work,
+                                 std::int64_t now_ms) {
+  const auto& about = document_->steps()[index];
+  bool writes = about.kind == step_kind::update || about.kind == step_kind::emit;
+  if (!writes || prepared_.contains(index) || about.parameters.is_constant()
+      || twins_read_by(index).empty())
+    return false;
+  note({.what = run_record::kind::step_prepared,
+        .step = index,
+        .attempt = attempt,
+        .at_ms = now_ms,
+        .outcome = {.result = work.parameters}});
+  commands_.push_back({run_command::kind::proceed, index, attempt});
+  return true;
+}
+
 void workflow_run::heartbeat(std::uint32_t index, std::uint32_t attempt, std::int64_t now_ms) {
   if (index < steps_.size() && steps_[index].state == step_state::running
       && steps_[index].attempt == attempt)
@@ -642,7 +661,8 @@ result<step_work> workflow_run::prepare(std::uint32_t index, const twin_lookup& 
     work.skipped = true;
     return work;
   }
-  work.parameters = about.parameters.render(resolve);
+  auto kept = prepared_.find(index);
+  work.parameters = kept != prepared_.end() ? kept->second : about.parameters.render(resolve);
   value_map inputs;
   for (auto before : about.depends_on)
     inputs.push_back({document_->steps()[before].id, steps_[before].outcome.result});

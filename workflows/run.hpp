@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,6 +82,9 @@ struct run_record {
     ended,
     /// Completed steps are undone, in reverse order of their completion.
     compensating,
+    /// What `step` writes follows from twins that it read: `outcome.result` is that, for this and
+    /// all later attempts.
+    step_prepared,
   };
   kind what = kind::started;
   std::uint32_t step = 0;
@@ -101,6 +105,8 @@ struct run_command {
     begin,
     /// The work of `step` shall stop; its end is no longer waited for.
     cancel,
+    /// What `step` was prepared with is kept: its work goes on.
+    proceed,
   };
   kind what = kind::begin;
   std::uint32_t step = 0;
@@ -165,6 +171,11 @@ public:
                    std::int64_t now_ms);
   /// `when` did not hold.
   void skip_step(std::uint32_t step, std::uint32_t attempt, std::int64_t now_ms);
+  /// Keeps what attempt `attempt` of `step` was prepared with, if a repetition must write the same
+  /// although the twins that it read have changed since, maybe by itself; `proceed` follows then.
+  /// @returns false if nothing need be kept.
+  bool keep_prepared(std::uint32_t step, std::uint32_t attempt, const step_work& work,
+                     std::int64_t now_ms);
   /// The work of a step says that it is alive.
   void heartbeat(std::uint32_t step, std::uint32_t attempt, std::int64_t now_ms);
   /// Something happened; ends the steps that wait for it. @param content the event's properties, a
@@ -248,6 +259,8 @@ private:
   std::uint64_t changes_ = 0;
   bool failed_ = false;
   bool compensating_ = false;
+  // Parameters of steps, by their index.
+  std::map<std::uint32_t, value> prepared_;
   std::vector<std::uint32_t> completed_order_;
   std::vector<run_record> records_;
   std::vector<run_command> commands_;

@@ -60,7 +60,7 @@ value to_value(const run_record& record) {
 }
 
 result<run_record> run_record_of(const value& made) {
-  constexpr unsigned kinds = static_cast<unsigned>(run_record::kind::compensating) + 1;
+  constexpr unsigned kinds = static_cast<unsigned>(run_record::kind::step_prepared) + 1;
   constexpr unsigned states = static_cast<unsigned>(step_state::not_run) + 1;
   constexpr unsigned run_states = static_cast<unsigned>(run_state::timed_out) + 1;
   run_record record;

@@ -44,11 +44,18 @@ bool is_file_name(const std::string& what) {
   return what.ends_with(".json") || what.find('/') != std::string::npos;
 }
 
+result<std::string> read_document(const std::string& file) {
+  auto text = read_file(file, json_document_bytes_max);
+  if (!text) // What was named is bad input, whatever the system says of it.
+    return fail(errc::bad_value, text.error().context);
+  return text;
+}
+
 // A file is sent along; anything else is the name of a workflow that the node has.
 result<value_map> start_arguments(const workflow_arguments& asked) {
   value_map made;
   if (is_file_name(asked.what)) {
-    auto text = read_file(asked.what, json_document_bytes_max);
+    auto text = read_document(asked.what);
     if (!text)
       return tl::unexpected<error>(text.error());
     made.push_back({"document", value{*text}});
@@ -145,7 +152,7 @@ int start_workflow_command(const program_context& context, const workflow_argume
 }
 
 int add_workflow(const program_context& context, const std::string& file) {
-  auto text = read_file(file, json_document_bytes_max);
+  auto text = read_document(file);
   if (!text)
     return refuse(context, text.error());
   auto link = open_link(context);
@@ -171,7 +178,7 @@ int add_workflow(const program_context& context, const std::string& file) {
 }
 
 int show_graph(const program_context& context, const std::string& file) {
-  auto text = read_file(file, json_document_bytes_max);
+  auto text = read_document(file);
   if (!text)
     return refuse(context, text.error());
   auto made = workflow::parse(std::move(*text), file);

@@ -72,6 +72,26 @@ int list_runs(const program_context& context, const list_arguments& asked) {
   });
 }
 
+// The result of one step, as JSON of any size, part by part.
+int show_result(const program_context& context, const std::string& id, const std::string& step) {
+  auto link = open_link(context);
+  if (!link)
+    return refuse(context, link.error());
+  for (std::int64_t offset = 0;;) {
+    auto part = (*link)->call(
+        {"workflows", "result",
+         value{value_map{{"id", value{id}}, {"step", value{step}}, {"offset", value{offset}}}}});
+    if (!part)
+      return refuse(context, part.error());
+    context.console.out(text_at(*part, "text"));
+    if (text_at(*part, "more") != "true")
+      break;
+    offset = part->find("next")->as_integer();
+  }
+  context.console.out("\n");
+  return finish(context, exit_ok);
+}
+
 struct show_arguments {
   std::string id;
   bool graph = false;
@@ -174,7 +194,8 @@ int send_signal(const program_context& context, const signal_arguments& asked) {
     arguments.push_back({"content", std::move(*content)});
   }
   return ask(context, "signal", value{std::move(arguments)}, [&](const value& answer) {
-    context.console.out(text_at(answer, "heard") + " steps heard of it\n");
+    auto heard = text_at(answer, "heard");
+    context.console.out(heard + (heard == "1" ? " step" : " steps") + " heard of it\n");
   });
 }
 
@@ -253,6 +274,19 @@ void add_show(CLI::App& workflows, program_context& context) {
   });
 }
 
+void add_result(CLI::App& workflows, program_context& context) {
+  auto id = std::make_shared<std::string>();
+  auto step = std::make_shared<std::string>();
+  auto* command = workflows.add_subcommand(
+      "result", "Print the result of a step as JSON, also one that `show` leaves out as too large");
+  add_id_option(*command, *id);
+  command->add_option("STEP", *step, "The step's id")->required();
+  add_link_options(*command, context);
+  command->callback([&context, id, step] {
+    context.action = [&context, id, step] { return show_result(context, *id, *step); };
+  });
+}
+
 void add_signal(CLI::App& workflows, program_context& context) {
   auto asked = std::make_shared<signal_arguments>();
   auto* command =
@@ -272,6 +306,7 @@ void add_signal(CLI::App& workflows, program_context& context) {
 void add_workflow_control(CLI::App& workflows, program_context& context) {
   add_list(workflows, context);
   add_show(workflows, context);
+  add_result(workflows, context);
   add_signal(workflows, context);
   add_control(workflows, context, "cancel", "End a run; what is under way is stopped");
   add_control(workflows, context, "pause", "Start no further steps of a run");

@@ -540,3 +540,97 @@ TEST_CASE("nothing is acknowledged any more when the log has failed", "[unit][ac
   CHECK(answers == std::vector<errc>{errc::store_failed, errc::store_failed});
   CHECK(told == 1);
 }
+
+// The step reads what it writes: repeated as it stands after a crash, it would count twice.
+TEST_CASE("an update that reads twins writes the same when it is repeated", "[unit][actors]") {
+  constexpr const char* count = R"({"steps": [
+    {"id": "up", "type": "update", "twin_ids": ["m1"],
+     "set": {"count": "${ twins.m1.t + 1 }", "t": "${ twins.m1.t + 1 }"}}]})";
+  std::uint64_t writes = 0;
+  {
+    stage s;
+    s.start(count, "r1");
+    s.settle();
+    writes = s.log.appends;
+    REQUIRE(s.state("r1") == run_state::completed);
+  }
+  REQUIRE(writes >= 3);
+  for (std::uint64_t k = 2; k <= writes; ++k) {
+    INFO("crash after write " << k);
+    stage s;
+    s.log.dies_after = k;
+    s.start(count, "r1");
+    s.settle();
+    s.crash();
+    s.start(count, "r1");
+    s.pass(100);
+    REQUIRE(s.state("r1") == run_state::completed);
+    REQUIRE(*s.node.find("m1")->find("t") == value{71});
+    REQUIRE(*s.node.find("m1")->find("count") == value{71});
+  }
+}
+
+TEST_CASE("a result of any size is read in parts", "[unit][actors]") {
+  stage s;
+  std::string text(300'000, 'x');
+  for (int i = 0; i < 50'000; ++i)
+    text += "\u00e9";
+  value_map large;
+  for (int i = 0; i < 8; ++i)
+    large.push_back({"k" + std::to_string(i), value{text}});
+  REQUIRE(s.functions.add(
+      {"large", "", [&](const function_input&) -> result<value> { return value{large}; }}));
+  s.start(R"({"steps": [{"id": "a", "type": "compute", "function": "large"},
+                        {"id": "b", "type": "wait", "duration": "1h"}]})",
+          "r1");
+  s.settle();
+  auto shown = s.call("changes", {{"id", value{"r1"}}});
+  CHECK(to_json(shown).size() < 10'000);
+  std::string read;
+  int parts = 0;
+  for (std::int64_t offset = 0;; ++parts) {
+    auto part =
+        s.call("result", {{"id", value{"r1"}}, {"step", value{"a"}}, {"offset", value{offset}}});
+    REQUIRE(part.is_map());
+    read += part.find("text")->as_text();
+    offset = part.find("next")->as_integer();
+    if (*part.find("more") == value{false})
+      break;
+  }
+  CHECK(parts > 1);
+  CHECK(read == to_json(value{large}));
+  CHECK(s.call("result", {{"id", value{"r1"}}, {"step", value{"b"}}}) == value{"illegal_state"});
+  CHECK(s.call("result", {{"id", value{"r1"}}, {"step", value{"c"}}}) == value{"not_found"});
+}
+
+TEST_CASE("a result beyond its bound fails the step", "[unit][actors]") {
+  stage s;
+  std::string text(1'000'000, 'x');
+  REQUIRE(s.functions.add({"huge", "", [&](const function_input&) -> result<value> {
+                             value_list made;
+                             for (std::size_t bytes = 0; bytes <= limits::step_result_bytes_max;
+                                  bytes += text.size())
+                               made.emplace_back(text + std::to_string(bytes));
+                             return value{std::move(made)};
+                           }}));
+  s.start(R"({"steps": [{"id": "a", "type": "compute", "function": "huge"}]})", "r1");
+  s.settle();
+  CHECK(s.state("r1") == run_state::failed);
+  CHECK(s.aut->find("r1")->run->step(0).outcome.error == "limit_reached");
+}
+
+TEST_CASE("a function gets the key of its step and the attempt's number", "[unit][actors]") {
+  stage s;
+  std::vector<std::string> keys;
+  REQUIRE(s.functions.add({"keyed", "", [&](const function_input& from) -> result<value> {
+                             keys.push_back(from.key + "#" + std::to_string(from.attempt));
+                             if (from.attempt < 2)
+                               return fail(errc::twin_busy, "again");
+                             return value{};
+                           }}));
+  s.start(R"({"steps": [{"id": "a", "type": "compute", "function": "keyed",
+                         "retry": {"max_attempts": 2, "interval": "10ms"}}]})",
+          "r1");
+  s.pass(200);
+  CHECK(keys == std::vector<std::string>{"r1/a#1", "r1/a#2"});
+}
