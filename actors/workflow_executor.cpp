@@ -544,21 +544,70 @@ void workflow_executor::take_outcome(const attempt_ptr& of, const frame& answer)
   finish_by_twin(of, std::move(results), std::move(errors));
 }
 
-// Which peers hold what is known to the sync coordinator; without links nobody else holds anything.
+namespace {
+
+// Until when peers are waited for: a little less than the step may take, so that it can tell who
+// does not hold what.
+std::int64_t sync_wait_ms(const workflow_step& about) {
+  constexpr std::int64_t otherwise = 30'000;
+  constexpr std::int64_t margin_max = 1'000;
+  auto timeout = about.timeout.count();
+  return timeout > 0 ? timeout - std::min(timeout / 10, margin_max) : otherwise;
+}
+
+std::int64_t integer_at(const value* map, std::string_view key) {
+  const auto* found = map != nullptr ? map->find(key) : nullptr;
+  return found != nullptr && found->is_integer() ? found->as_integer() : 0;
+}
+
+} // namespace
+
 void workflow_executor::work_sync(const attempt_ptr& of) {
-  const auto* wanted = of->todo.parameters.find("replicas");
-  auto replicas = wanted != nullptr && wanted->is_integer() ? wanted->as_integer() : 0;
-  if (replicas > 0)
-    return fail(of, {errc::unreachable, "this node has no peers, so no twin is held by "
-                                            + std::to_string(replicas) + " of them"});
+  auto wanted = integer_at(&of->todo.parameters, "replicas");
+  if (wanted <= 0)
+    return finish_sync(of, 0, nullptr);
+  value_list twins;
+  for (const auto& one : of->twins)
+    if (!one.twin.is_null())
+      twins.emplace_back(one.id);
+  auto call = make_service_call({"sync", "held",
+                                 value{value_map{{"twins", value{std::move(twins)}},
+                                                 {"replicas", value{wanted}},
+                                                 {"wait_ms", value{sync_wait_ms(*of->about)}}}}});
+  ask(of, {}, std::move(call), [this, of, wanted](const frame& answer) {
+    auto made = expect_result(answer);
+    if (!made && made.error().code == errc::unsupported)
+      return fail(of, {errc::unreachable, "this node has no peers, so no twin is held by "
+                                              + std::to_string(wanted) + " of them"});
+    if (!made)
+      return fail(of, made.error());
+    if (auto peers = integer_at(&*made, "peers"); peers < wanted)
+      return fail(of, {errc::unreachable, "this node has " + std::to_string(peers)
+                                              + " peers, so no twin is held by "
+                                              + std::to_string(wanted) + " of them"});
+    finish_sync(of, wanted, made->find("held"));
+  });
+}
+
+// @param held by twin, how many peers hold it.
+void workflow_executor::finish_sync(const attempt_ptr& of, std::int64_t wanted, const value* held) {
   value_map results;
   value_map errors;
   for (const auto& one : of->twins) {
     const auto* version = one.twin.find("version");
-    if (version != nullptr)
-      results.push_back({one.id, value{value_map{{"version", *version}, {"replicas", value{0}}}}});
-    else
+    const auto* count = held != nullptr ? held->find(one.id) : nullptr;
+    auto holders = integer_at(held, one.id);
+    if (version == nullptr)
       errors.push_back({one.id, error_value({errc::twin_not_found, one.id})});
+    else if (count != nullptr && count->is_null())
+      errors.push_back({one.id, error_value({errc::unsupported, one.id + " is not replicated"})});
+    else if (holders < wanted)
+      errors.push_back({one.id, error_value({errc::unreachable, std::to_string(holders) + " of "
+                                                                    + std::to_string(wanted)
+                                                                    + " peers hold it"})});
+    else
+      results.push_back(
+          {one.id, value{value_map{{"version", *version}, {"replicas", value{holders}}}}});
   }
   finish_by_twin(of, std::move(results), std::move(errors));
 }

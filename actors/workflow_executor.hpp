@@ -104,6 +104,7 @@ private:
   void work_update(const attempt_ptr& of);
   void work_emit(const attempt_ptr& of);
   void work_sync(const attempt_ptr& of);
+  void finish_sync(const attempt_ptr& of, std::int64_t wanted, const value* held);
   void work_query(const attempt_ptr& of);
   void work_child(const attempt_ptr& of);
   void take_outcome(const attempt_ptr& of, const frame& answer);

@@ -473,10 +473,12 @@ std::size_t replicator::receivers() const {
 
 std::size_t replicator::synced(std::uint16_t shard) const {
   const auto* held = replica(shard);
-  if (held == nullptr)
-    return 0;
+  return held != nullptr ? holders(shard, held->last_change()) : 0;
+}
+
+std::size_t replicator::holders(std::uint16_t shard, change_number change) const {
   return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& l) {
-    return l->sends() && l->acknowledged(shard).value_or(0) >= held->last_change();
+    return l->sends() && l->acknowledged(shard).value_or(0) >= change;
   }));
 }
 

@@ -133,6 +133,8 @@ public:
   std::size_t receivers() const;
   /// Peers that hold all of these, each a shard and one of its changes.
   std::size_t synced(std::span<const std::pair<std::uint16_t, change_number>> changes) const;
+  /// Peers that hold all of this shard up to `change`.
+  std::size_t holders(std::uint16_t shard, change_number change) const;
   /// How far a life of a peer is part of the shard here.
   change_number position(site_id peer, std::uint64_t incarnation, std::uint16_t shard) const {
     return applied(peer, incarnation, shard);

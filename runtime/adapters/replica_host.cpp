@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <future>
+#include <limits>
 #include <map>
 #include <random>
 
@@ -158,6 +159,7 @@ void replica_host::stop() {
     thread_.join();
   while (auto task = tasks_.take(std::chrono::milliseconds{0})) // They want their answers.
     (*task)();
+  look_at_holds();
 }
 
 void replica_host::run() {
@@ -178,6 +180,7 @@ void replica_host::run() {
     replicas_.tick(clock_.now());
     commit();
     waits_.look(taken_, replicas_, clock_.now().steady_ns);
+    look_at_holds();
     if (bridge_.has_news())
       push();
     if (auto now = clock_.now().steady_ns; now >= publish_at_) {
@@ -187,6 +190,7 @@ void replica_host::run() {
   }
   commit();
   waits_.stop();
+  look_at_holds();
 }
 
 void replica_host::run_tasks(std::chrono::milliseconds wait) {
@@ -454,6 +458,8 @@ void replica_host::call(const service_call& asked, reply_function reply) {
     return tasks_.post([this, asked, written = store_.reached(durability::process),
                         reply = std::move(reply)] { begin_wait(asked, written, reply); });
   tasks_.post([this, asked, reply = std::move(reply)] {
+    if (asked.name == "held")
+      return hold(asked, reply);
     auto made = answer_call(asked);
     reply(made ? make_result_reply(*made) : make_error_reply(made.error()));
   });
@@ -466,8 +472,55 @@ replica_host::answer replica_host::answer_call(const service_call& asked) {
     return conflicts();
   if (asked.name == "resolve")
     return resolve(asked);
-  return fail(errc::bad_value,
-              "sync does not know '" + asked.name + "'; it knows status, conflicts, resolve, wait");
+  return fail(errc::bad_value, "sync does not know '" + asked.name
+                                   + "'; it knows status, conflicts, resolve, wait, held");
+}
+
+void replica_host::hold(const service_call& asked, const reply_function& reply) {
+  constexpr std::size_t open_max = 10'000;
+  constexpr std::int64_t wait_ms_max = 600'000;
+  auto number = [&](std::string_view key, std::int64_t otherwise) {
+    const auto* found = asked.arguments.find(key);
+    return found != nullptr && found->is_integer() ? found->as_integer() : otherwise;
+  };
+  const auto* twins = asked.arguments.find("twins");
+  auto replicas = number("replicas", 1);
+  if (twins == nullptr || !twins->is_list() || replicas < 0)
+    return reply(make_error_reply(
+        {errc::bad_value, "'held' needs 'twins', a list of ids, and 'replicas', 0 or more"}));
+  if (holds_.open() >= open_max)
+    return reply(make_error_reply(
+        {errc::overloaded, std::to_string(open_max) + " calls wait for peers already"}));
+  hold_watch::request wanted;
+  for (const auto& one : twins->as_list())
+    wanted.twins.emplace_back(one.is_text() ? one.as_text() : std::string_view{});
+  wanted.replicas = static_cast<std::size_t>(replicas);
+  wanted.written = store_.reached(durability::process);
+  wanted.until_ns = clock_.now().steady_ns
+                    + std::clamp<std::int64_t>(number("wait_ms", 0), 0, wait_ms_max) * ns_per_ms;
+  auto peers = static_cast<std::int64_t>(replicas_.peers());
+  wanted.done = [reply, peers](value held) {
+    reply(make_result_reply(value{value_map{{"peers", value{peers}}, {"held", std::move(held)}}}));
+  };
+  holds_.add(std::move(wanted));
+}
+
+void replica_host::look_at_holds() {
+  if (holds_.open() == 0)
+    return;
+  hold_watch::view view;
+  view.last_change = [this](std::string_view twin) -> std::optional<change_number> {
+    const auto* held = replicas_.replica(replica_shard_of(twin));
+    if (held == nullptr || !held->alive(twin))
+      return std::nullopt;
+    return held->last_change();
+  };
+  view.holders = [this](std::string_view twin, change_number upto) {
+    return replicas_.holders(replica_shard_of(twin), upto);
+  };
+  // When the node stops nobody waits any longer.
+  auto now = stopping_.load() ? std::numeric_limits<std::int64_t>::max() : clock_.now().steady_ns;
+  holds_.look(view, taken_, now);
 }
 
 replica_host::answer replica_host::status() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/sync/hold_watch.hpp"
 #include "actors/sync/replica_bridge.hpp"
 #include "actors/sync/synced_waits.hpp"
 #include "runtime/adapters/rocks_replicas.hpp"
@@ -56,6 +57,10 @@ public:
   ///     conflicts                             -> conflicts: id, twin, property, values
   ///     resolve   twin, property, id, value   -> null; errc::precondition_failed if something was
   ///                                              written since
+  ///     held      twins, replicas, wait_ms    -> peers, held: how many peers hold what each twin
+  ///     is
+  ///                                              now (null: it is not replicated); waits until
+  ///                                              these are `replicas`, at most wait_ms
   void call(const service_call& asked, reply_function reply);
 
   void add_stats(stats_record& stats) const;
@@ -87,6 +92,8 @@ private:
   void publish();
   void complain(const error& why);
   answer answer_call(const service_call& asked);
+  void hold(const service_call& asked, const reply_function& reply);
+  void look_at_holds();
   answer status() const;
   answer conflicts() const;
   answer resolve(const service_call& asked);
@@ -102,6 +109,7 @@ private:
   replica_bridge bridge_;
   synced_waits waits_;
   task_queue tasks_;
+  hold_watch holds_;
   log_position taken_{};
   log_position committed_{};
   log_position retained_{};

@@ -130,3 +130,26 @@ TEST_CASE("linked nodes show the same twins, whichever of them dies", "[integrat
   CHECK(eventually([&] { return two.edge->shows("pump-1", "\"wanted\":5"); }));
   CHECK(two.edge->misses("pump-2"));
 }
+
+TEST_CASE("a workflow waits until a peer holds its twins", "[integration][runtime][workflows]") {
+  edge_and_cloud two;
+  two.edge->tell({"twin", "create", "--id", "pump-1", "--type", "pump", "temperature=20"});
+  temporary_file document{"push.json", R"({"steps": [
+    {"id": "write", "type": "update", "twin_ids": ["pump-1"], "set": {"temperature": 21}},
+    {"id": "push", "type": "sync", "twin_ids": ["pump-1"], "parameters": {"replicas": 1},
+     "timeout": "40s", "twin_failures": "fail", "depends_on": ["write"]}]})"};
+  auto done = two.edge->ask({"workflow", "run", document.path()});
+  INFO(done.out << done.err);
+  CHECK(done.exit_code == 0);
+  CHECK(two.cloud->shows("pump-1", "\"temperature\":21"));
+
+  two.cloud->kill();
+  temporary_file again{"again.json", R"({"steps": [
+    {"id": "write", "type": "update", "twin_ids": ["pump-1"], "set": {"temperature": 22}},
+    {"id": "push", "type": "sync", "twin_ids": ["pump-1"], "parameters": {"replicas": 1},
+     "timeout": "1s", "twin_failures": "fail", "depends_on": ["write"]}]})"};
+  auto alone = two.edge->ask({"workflow", "run", again.path()});
+  INFO(alone.out << alone.err);
+  CHECK(alone.exit_code == 1);
+  CHECK(alone.out.find("unreachable") != std::string::npos);
+}

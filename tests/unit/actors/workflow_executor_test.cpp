@@ -1,4 +1,5 @@
 #include "actors/workflow_executor.hpp"
+#include "messages/replies.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/simulated_node.hpp"
 
@@ -177,6 +178,32 @@ TEST_CASE("a sync step says what nobody else holds", "[unit][actors]") {
   s.finish();
   CHECK(*s.result_of("here").find("m1")->find("version") == value{1});
   CHECK(s.run->step(1).outcome.error == "unreachable");
+}
+
+TEST_CASE("a sync step waits for peers and tells which twins they do not hold", "[unit][actors]") {
+  stage s{R"({"on_error": "continue", "steps": [
+    {"id": "one", "type": "sync", "twin_ids": ["m1", "m2", "gone"], "timeout": "10s",
+     "parameters": {"replicas": 1}},
+    {"id": "many", "type": "sync", "twin_ids": ["m1"], "parameters": {"replicas": 3}},
+    {"id": "must", "type": "sync", "twin_ids": ["m1", "m2"], "parameters": {"replicas": 1},
+     "twin_failures": "fail"}]})"};
+  std::vector<value> asked;
+  s.node.doors().on_service("sync", [&](const service_call& call, const reply_function& reply) {
+    asked.push_back(call.arguments);
+    reply(make_result_reply(value{value_map{
+        {"peers", value{2}}, {"held", value{value_map{{"m1", value{2}}, {"m2", value{0}}}}}}}));
+  });
+  s.finish();
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[0].find("twins")->as_list().size() == 2);
+  CHECK(*asked[0].find("wait_ms") == value{9'000});
+  auto one = s.result_of("one");
+  CHECK(*one.find("m1")->find("replicas") == value{2});
+  CHECK(*one.find("m2")->find("error") == value{"unreachable"});
+  CHECK(*one.find("gone")->find("error") == value{"twin_not_found"});
+  CHECK(s.run->step(0).state == step_state::completed_with_errors);
+  CHECK(s.run->step(1).outcome.error == "unreachable");
+  CHECK(s.run->step(2).outcome.error == "unreachable");
 }
 
 TEST_CASE("a step may be for thousands of twins", "[unit][actors]") {

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "actors/store_port.hpp"
+#include "actors/sync/shard_replica.hpp"
+#include "messages/value.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gemel {
+
+/// Who waits until peers hold what twins are now. A core: no actor, no clock, no link.
+class hold_watch {
+public:
+  /// What the replicas say.
+  struct view {
+    /// The last change of the twin's shard; nothing: the twin is not replicated.
+    std::function<std::optional<change_number>(std::string_view twin)> last_change{};
+    /// How many peers hold the twin's shard up to this change.
+    std::function<std::size_t(std::string_view twin, change_number)> holders{};
+  };
+
+  struct request {
+    std::vector<std::string> twins{};
+    /// Peers that each twin is wanted at.
+    std::size_t replicas = 1;
+    /// What the twins are now is in the log up to here.
+    log_position written{};
+    /// The answer is given then at the latest. Of the steady clock, nanoseconds.
+    std::int64_t until_ns = 0;
+    /// Called once, with a map of the twins: how many peers hold each; null: it is not replicated.
+    std::function<void(value)> done{};
+  };
+
+  void add(request wanted) { open_.push_back({std::move(wanted), {}, false}); }
+
+  /// Answers those for whom it is time. @param taken the log is in the replicas up to here.
+  void look(const view& replicas, log_position taken, std::int64_t now_ns);
+
+  std::size_t open() const noexcept { return open_.size(); }
+
+private:
+  struct entry {
+    request wanted;
+    // By twin, once the log was taken up to `wanted.written`.
+    std::vector<std::optional<change_number>> changes;
+    bool is_marked;
+  };
+
+  static bool answer(const entry& of, const view& replicas, bool is_late);
+
+  std::list<entry> open_;
+};
+
+} // namespace gemel
