@@ -46,9 +46,9 @@ double counter(node& in, std::string_view name) {
   return 0;
 }
 
-/// Waits, a minute at most, until no more are in memory than there are to be.
+/// Waits, ten minutes at most, until no more are in memory than there are to be.
 bool wait_until_small(node& in, const options& asked) {
-  constexpr int tries = 600;
+  constexpr int tries = 6'000;
   auto max = static_cast<double>(active_max(asked));
   for (int i = 0; i < tries; ++i) {
     // Cells round it down, and what has no machine has no building either.
