@@ -7,6 +7,7 @@
 #include "runtime/adapters/system_clock.hpp"
 
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 namespace gemel::bench {
@@ -164,9 +165,11 @@ double rate_by_value(const options& asked) {
   return rate;
 }
 
-// From an update's write in its cell to the call of a C++ sink, `rate` updates a second.
-void report_actions(const options& asked) {
+// From an update's write in its cell to the call of a C++ sink. `prefix` stands before the metrics.
+// @param folder of the node's store; empty: it has none, and what rules have does not outlive it.
+void report_actions(const options& asked, const std::string& prefix, const std::string& folder) {
   node_options wanted;
+  wanted.config.store.path = folder;
   std::atomic<std::uint64_t> called{0};
   wanted.sinks["bench"] = [&](const value&) { ++called; };
   wanted.config.node.workers = 1;
@@ -196,10 +199,11 @@ void report_actions(const options& asked) {
   auto stats = (*in)->call({"rules", "stats", value{value_map{{"rule", value{"act"}}}}});
   GEMEL_CHECK(stats.has_value());
   const auto& numbers = stats->find("rules")->as_list()[0];
-  report(asked, "rules", "action_event_rate", static_cast<double>(sent) / asked.seconds, "1/s");
-  report(asked, "rules", "action_p50", *numbers.find("latency_p50_us")->number(), "us");
-  report(asked, "rules", "action_p99", *numbers.find("latency_p99_us")->number(), "us");
-  report(asked, "rules", "actions", static_cast<double>(called.load()), "");
+  report(asked, "rules", prefix + "action_event_rate", static_cast<double>(sent) / asked.seconds,
+         "1/s");
+  report(asked, "rules", prefix + "action_p50", *numbers.find("latency_p50_us")->number(), "us");
+  report(asked, "rules", prefix + "action_p99", *numbers.find("latency_p99_us")->number(), "us");
+  report(asked, "rules", prefix + "actions", static_cast<double>(called.load()), "");
 }
 
 } // namespace
@@ -215,7 +219,11 @@ int run_rules(const options& asked) {
   auto among = rate_among(asked, 10'000 - 10);
   report(asked, "rules", "ten_rules_event_rate", alone, "1/s");
   report(asked, "rules", "ten_of_10000_rules_event_rate", among, "1/s");
-  report_actions(asked);
+  report_actions(asked, "", "");
+  auto folder = store_folder(asked);
+  std::filesystem::remove_all(folder);
+  report_actions(asked, "durable_", folder);
+  std::filesystem::remove_all(folder);
   return 0;
 }
 
