@@ -1,6 +1,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "workflows/compute_place.hpp"
 #include "workflows/functions.hpp"
 
 #include <cstdint>
@@ -10,20 +11,6 @@
 #include <vector>
 
 namespace gemel {
-
-/// On which nodes a call may run, by their labels.
-struct compute_place {
-  /// The node has all of these; empty: any node.
-  std::vector<std::string> require{};
-  /// Of several nodes, those that have the most of these.
-  std::vector<std::string> prefer{};
-
-  bool empty() const noexcept { return require.empty() && prefer.empty(); }
-  friend bool operator==(const compute_place&, const compute_place&) = default;
-};
-
-/// Most that a priority may be; 0 is that of everybody, higher ones go first.
-inline constexpr std::int32_t compute_priority_max = 9;
 
 /// One call of a function, for whoever runs it. It is answered exactly once.
 struct compute_job {

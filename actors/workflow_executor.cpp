@@ -448,6 +448,8 @@ void workflow_executor::compute_one(const attempt_ptr& of, std::size_t index) {
       });
     };
   job.tenant = run_->document().name();
+  job.priority = of->about->priority;
+  job.place = of->about->place;
   job.concurrency = of->function->concurrency;
   if (of->about->timeout.count() > 0)
     job.deadline_ms = run_->step(of->step).started_ms + of->about->timeout.count();

@@ -175,6 +175,8 @@ struct compute_section {
   std::uint32_t tenant_max = 0;
   /// Failures in a row of a function with one input, after which that is set aside; 0: never.
   std::uint32_t poison_after = 10;
+  /// What calls may ask for, such as `edge`.
+  std::vector<std::string> labels{};
   /// Program that is run when the number of threads changes; empty: none.
   std::string scale_hook{};
   /// Of one call of a Lua function.

@@ -363,6 +363,11 @@ result<void> node::parts::start_workflows() {
   wanted.functions = std::move(options.functions);
   wanted.node = options.config.node.id;
   wanted.on_scale = options.on_scale;
+  if (auto& peers = options.peers; peers.way != nullptr) {
+    wanted.peers = std::make_shared<peer_switch>(std::exchange(peers.way, nullptr));
+    wanted.peer_names = peers.names;
+    peers.way = wanted.peers; // Replicas and calls share it.
+  }
   if (store != nullptr)
     wanted.store = &store->port();
   auto started = workflow_host::start(std::move(wanted), *in, clock);

@@ -1,5 +1,6 @@
 #include "runtime/workflow_host.hpp"
 
+#include "actors/compute_fabric.hpp"
 #include "actors/workflow_service.hpp"
 #include "messages/replies.hpp"
 #include "messages/requests.hpp"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr std::int64_t us_per_ms = 1'000;
 constexpr std::int64_t folder_check_ms = 1'000;
+constexpr std::int64_t fabric_tick_ms = 50;
 constexpr std::size_t function_bytes_max = std::size_t{1} << 20;
 
 compute_queue::options queue_options(const compute_section& from) {
@@ -86,6 +88,9 @@ struct workflow_host::parts {
   std::optional<std::int64_t> next_due() const;
   void tick();
   void count();
+  void make_fabric();
+  void hear_peers();
+  value nodes() const;
   void stop();
 
   options wanted;
@@ -96,7 +101,9 @@ struct workflow_host::parts {
   task_thread thread;
   std::unique_ptr<workflow_coordinator> coordinator;
   std::unique_ptr<workflow_service> service;
+  std::unique_ptr<compute_fabric> fabric;
   std::unique_ptr<compute_service> calls;
+  std::int64_t fabric_due_ms = 0;
   std::map<std::string, std::uint64_t> function_files;
   std::map<std::string, std::uint64_t> document_files;
   std::int64_t next_look_ms = 0;
@@ -111,6 +118,9 @@ struct workflow_host::parts {
   std::atomic<std::uint64_t> failed{0};
   std::atomic<std::uint64_t> triggered{0};
   std::atomic<std::uint64_t> triggers_refused{0};
+  std::atomic<std::uint64_t> sent_calls{0};
+  std::atomic<std::uint64_t> moved_calls{0};
+  std::atomic<std::uint64_t> served_calls{0};
   // Last: their threads call all of the above.
   scale_hook hook;
   compute_pool pool;
@@ -151,7 +161,8 @@ result<void> workflow_host::parts::make() {
     in.submit(asked, std::move(reply));
   };
   world.post = [this](std::function<void()> task) { thread.post(std::move(task)); };
-  world.compute = [this](compute_job job) { pool.submit(std::move(job)); };
+  make_fabric();
+  world.compute = [this](compute_job job) { fabric->submit(std::move(job)); };
   world.now_ms = [this] { return now_ms(); };
   world.log = log.get();
   world.on_log_failed = [](const error& why) {
@@ -166,7 +177,8 @@ result<void> workflow_host::parts::make() {
       compute_service::ports{
           [this](const frame& asked, reply_function reply) { in.submit(asked, std::move(reply)); },
           [this](std::function<void()> task) { return thread.post(std::move(task)); },
-          [this](compute_job job) { pool.submit(std::move(job)); }, [this] { return now_ms(); }},
+          [this](compute_job job) { fabric->submit(std::move(job)); }, [this] { return nodes(); },
+          [this] { return now_ms(); }},
       pool, library, size_options(wanted.compute));
   if (auto back = coordinator->recover(); !back)
     return back;
@@ -180,6 +192,64 @@ result<void> workflow_host::parts::make() {
   if (coordinator->counts().recovered > 0)
     spdlog::info("{} workflow runs go on", coordinator->counts().recovered);
   return {};
+}
+
+// ---- other nodes
+
+void workflow_host::parts::make_fabric() {
+  compute_fabric::options bounds;
+  bounds.labels = wanted.compute.labels;
+  // Later starts have higher ones.
+  bounds.incarnation = static_cast<std::uint64_t>(std::max<std::int64_t>(1, clock.now().unix_us));
+  compute_fabric::ports world;
+  world.send = [this](std::uint32_t peer, const service_call& message) {
+    if (!stopped.load())
+      wanted.peers->call(peer, message);
+  };
+  world.run_here = [this](compute_job job) { pool.submit(std::move(job)); };
+  world.post = [this](std::function<void()> task) { thread.post(std::move(task)); };
+  world.load_here = [this] {
+    return compute_fabric::load{size_options(wanted.compute).max, pool.open_calls()};
+  };
+  world.function = [this](std::string_view name) { return library.share(name); };
+  world.random = system_entropy;
+  world.now = [this] { return clock.now(); };
+  fabric = std::make_unique<compute_fabric>(std::move(bounds), std::move(world),
+                                            wanted.peers != nullptr ? wanted.peer_names.size() : 0);
+}
+
+void workflow_host::parts::hear_peers() {
+  if (wanted.peers == nullptr)
+    return;
+  wanted.peers->on_service(
+      std::string{compute_fabric::service}, [this](std::uint32_t peer, service_call message) {
+        thread.post([this, peer, message = std::move(message)] { fabric->receive(peer, message); });
+      });
+}
+
+value workflow_host::parts::nodes() const {
+  auto texts = [](const std::vector<std::string>& all) {
+    value_list made;
+    for (const auto& one : all)
+      made.emplace_back(value{one});
+    return value{std::move(made)};
+  };
+  auto number = [](std::size_t count) { return value{static_cast<std::int64_t>(count)}; };
+  value_list made;
+  auto add = [&](const std::string& name, const compute_fabric::peer_view& of) {
+    made.push_back(value{value_map{{"node", value{name}},
+                                   {"there", value{of.is_there}},
+                                   {"labels", texts(of.labels)},
+                                   {"workers", number(of.last.workers)},
+                                   {"calls", number(of.last.calls)},
+                                   {"asked", number(of.asked)},
+                                   {"serving", number(of.serving)}}});
+  };
+  add(wanted.node,
+      {true, fabric->labels(), {size_options(wanted.compute).max, pool.open_calls()}, 0, 0});
+  for (std::uint32_t i = 0; wanted.peers != nullptr && i < wanted.peer_names.size(); ++i)
+    add(wanted.peer_names[i], fabric->peer(i));
+  return value{std::move(made)};
 }
 
 // ---- folders
@@ -272,6 +342,8 @@ void workflow_host::parts::look_at_folders() {
 
 std::optional<std::int64_t> workflow_host::parts::next_due() const {
   auto due = coordinator->next_due();
+  if (wanted.peers != nullptr || fabric->parked() > 0)
+    due = due ? std::min(*due, fabric_due_ms) : fabric_due_ms;
   if (wanted.workflows.folder.empty() && wanted.workflows.functions.empty())
     return due;
   return due ? std::min(*due, next_look_ms) : next_look_ms;
@@ -280,6 +352,10 @@ std::optional<std::int64_t> workflow_host::parts::next_due() const {
 void workflow_host::parts::tick() {
   look_at_folders();
   coordinator->tick();
+  if (now_ms() < fabric_due_ms)
+    return;
+  fabric->tick();
+  fabric_due_ms = now_ms() + fabric_tick_ms;
 }
 
 void workflow_host::parts::count() {
@@ -290,6 +366,9 @@ void workflow_host::parts::count() {
   failed = counts.failed;
   triggered = counts.triggered;
   triggers_refused = counts.triggers_refused;
+  sent_calls = fabric->totals().sent;
+  moved_calls = fabric->totals().moved;
+  served_calls = fabric->totals().served;
 }
 
 // ---- events of twins
@@ -331,8 +410,11 @@ void workflow_host::parts::follow_interest() {
 void workflow_host::parts::stop() {
   if (stopped.exchange(true))
     return;
+  if (wanted.peers != nullptr)
+    wanted.peers->on_service({}, {});
   thread.post([this] { coordinator->tell_all(); });
   thread.stop();
+  fabric->stop();
   pool.stop();
   hook.stop();
 }
@@ -360,6 +442,7 @@ result<std::unique_ptr<workflow_host>> workflow_host::start(options wanted, ingr
     });
   inside->thread.start({[inside] { return inside->next_due(); }, [inside] { inside->tick(); },
                         [inside] { inside->count(); }});
+  inside->hear_peers();
   inside->thread.post([inside] {
     inside->coordinator->resume_all();
     inside->follow_interest();
@@ -400,6 +483,10 @@ void workflow_host::add_stats(stats_record& stats) const {
   add("gemel_compute_scaled_total", compute.scaled_total, "Changes of the number of threads");
   add("gemel_compute_saturated", compute.is_saturated ? 1 : 0,
       "Whether calls wait although there are as many threads as may be");
+  add("gemel_compute_sent_total", parts_->sent_calls.load(), "Calls that peers were asked to make");
+  add("gemel_compute_moved_total", parts_->moved_calls.load(),
+      "Calls placed again since the node that had them was lost");
+  add("gemel_compute_served_total", parts_->served_calls.load(), "Calls made for peers");
   std::uint64_t done = 0;
   std::uint64_t refused = 0;
   for (const auto& [name, counts] : compute.functions) {

@@ -6,11 +6,13 @@
 #include "actors/store_port.hpp"
 #include "messages/records.hpp"
 #include "runtime/config.hpp"
+#include "runtime/peer_switch.hpp"
 #include "workflows/functions.hpp"
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace gemel {
 
@@ -25,8 +27,10 @@ public:
     limits_section limits{};
     /// Native functions besides the standard ones.
     std::vector<function_info> functions{};
-    /// Name of the node, for the scale hook.
     std::string node{};
+    /// The peers that may help, and are helped; null: none. Their names in their order.
+    std::shared_ptr<peer_switch> peers{};
+    std::vector<std::string> peer_names{};
     /// Hears of changes of the pool's size, on a thread of the pool; must not block; may be empty.
     std::function<void(const pool_size::change&)> on_scale{};
     /// Of the node, which must outlive this; null: runs are gone with the process.

@@ -38,7 +38,15 @@ std::shared_ptr<const workflow_run> run_workflow(twin_api& on,
       {.request = [&on](frame asked,
                         reply_function reply) { on.request(std::move(asked), std::move(reply)); },
        .post = [tasks](std::function<void()> task) { tasks->post(std::move(task)); },
-       .compute = [tasks](compute_job job) { tasks->post([job = std::move(job)] { job.run(); }); },
+       .compute =
+           [tasks](compute_job job) {
+             tasks->post([job = std::move(job)] {
+               if (job.place.require.empty())
+                 return job.run();
+               job.refuse(
+                   {errc::unreachable, "this run has no other nodes, and 'place' requires one"});
+             });
+           },
        .now_ms = wall_ms,
        .commit =
            [&](workflow_run& of, std::vector<run_record> records,

@@ -90,6 +90,7 @@ private:
   std::vector<retry_rule> read_retry(object_reader& from, std::string_view key);
   retry_rule read_retry_rule(const value& content, std::string pointer);
   void read_catches(object_reader& from, workflow_step& step);
+  void read_place(object_reader& from, workflow_step& step);
   void read_failures(object_reader& from, workflow_step& step);
   error_filter read_errors(object_reader& from, object_reader::need how);
   void read_dependencies(object_reader& head);
@@ -523,7 +524,20 @@ void workflow_reader::read_common(object_reader& from, workflow_step& step) {
   read_failures(from, step);
   step.concurrency =
       static_cast<std::uint32_t>(from.integer("concurrency", 1, parallel_max).value_or(0));
+  read_place(from, step);
   step.compensate = step_of(from, "compensate", object_reader::optional);
+}
+
+void workflow_reader::read_place(object_reader& from, workflow_step& step) {
+  step.priority =
+      static_cast<std::int32_t>(from.integer("priority", 0, compute_priority_max).value_or(0));
+  const auto* content = from.object("place");
+  if (content == nullptr)
+    return;
+  object_reader place{*content, from.at("place"), "a place", faults_};
+  step.place.require = place.texts("require").value_or(step.place.require);
+  step.place.prefer = place.texts("prefer").value_or(step.place.prefer);
+  place.finish();
 }
 
 std::vector<retry_rule> workflow_reader::read_retry(object_reader& from, std::string_view key) {

@@ -2,6 +2,7 @@
 
 #include "messages/fault.hpp"
 #include "registry/expression.hpp"
+#include "workflows/compute_place.hpp"
 #include "workflows/cron.hpp"
 #include "workflows/template_value.hpp"
 
@@ -143,6 +144,10 @@ struct workflow_step {
   twin_failure_rule twin_failures{};
   /// Twins at a time; 0: as many as the run may.
   std::uint32_t concurrency = 0;
+  /// Of `compute` steps: how urgent their calls are, 0 to `compute_priority_max`, and where they
+  /// run.
+  std::int32_t priority = 0;
+  compute_place place{};
   std::optional<std::uint32_t> compensate{};
   /// Reached by a catch, a switch or a compensation only: not started by itself.
   bool on_demand = false;

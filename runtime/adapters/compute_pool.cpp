@@ -204,6 +204,11 @@ void compute_pool::stop() {
       one.join();
 }
 
+std::size_t compute_pool::open_calls() const {
+  std::lock_guard guard{mutex_};
+  return queue_.waiting() + queue_.running();
+}
+
 compute_pool::status compute_pool::look() const {
   status made;
   {

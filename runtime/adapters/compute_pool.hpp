@@ -72,6 +72,9 @@ public:
 
   status look() const;
 
+  /// Calls that run or wait.
+  std::size_t open_calls() const;
+
 private:
   void start_workers();
   void work(std::size_t index);

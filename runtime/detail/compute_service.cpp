@@ -106,6 +106,8 @@ void compute_service::call(const service_call& asked, const reply_function& repl
       return status();
     if (asked.name == "functions")
       return functions();
+    if (asked.name == "nodes")
+      return value{value_map{{"nodes", world_.nodes()}}};
     if (asked.name == "list")
       return list(from);
     if (asked.name == "cancel")
@@ -114,9 +116,10 @@ void compute_service::call(const service_call& asked, const reply_function& repl
       return poisoned();
     if (asked.name == "release")
       return release(from);
-    return fail(errc::unknown_command,
-                "compute cannot '" + asked.name
-                    + "'; it can status, functions, list, cancel, poisoned, release and run");
+    return fail(
+        errc::unknown_command,
+        "compute cannot '" + asked.name
+            + "'; it can status, functions, nodes, list, cancel, poisoned, release and run");
   }();
   reply(reply_of(made));
 }
@@ -201,6 +204,8 @@ void compute_service::run(arguments& from, const reply_function& reply) {
   job.priority = static_cast<std::int32_t>(
       from.reader.integer("priority", 0, compute_priority_max).value_or(0));
   auto timeout = from.reader.integer("timeout_ms", 1, timeout_ms_max);
+  job.place.require = from.reader.texts("require").value_or(job.place.require);
+  job.place.prefer = from.reader.texts("prefer").value_or(job.place.prefer);
   for (const auto* name : {"key", "tenant"})
     if ((name == std::string_view{"key"} ? job.input.key : job.tenant).size()
         > limits::id_bytes_max)

@@ -20,7 +20,9 @@ namespace gemel {
 ///     cancel    call               -> null; errc::not_found
 ///     poisoned                     -> poisoned: id, function, twin, key, failures, error, since_ms
 ///     release   id                 -> null; errc::not_found
-///     run       function; twin, parameters, inputs, key, tenant, priority, timeout_ms
+///     nodes                        -> nodes: node, there, labels, workers, calls, asked, serving
+///     run       function; twin, parameters, inputs, key, tenant, priority, timeout_ms, require,
+///               prefer (labels)
 ///                                  -> result; calls with one `key` are made once
 class compute_service {
 public:
@@ -31,6 +33,8 @@ public:
     std::function<bool(std::function<void()>)> post{};
     /// Has a call made, here or elsewhere.
     std::function<void(compute_job)> submit{};
+    /// This node and its peers, as a list.
+    std::function<value()> nodes{};
     std::function<std::int64_t()> now_ms{};
   };
 

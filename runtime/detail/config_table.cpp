@@ -87,6 +87,13 @@ result<void> check_type_or_none(std::string_view text) {
   return text.empty() ? result<void>{} : check_type(text);
 }
 
+result<void> check_label(std::string_view text) {
+  constexpr std::size_t label_bytes_max = 64;
+  if (text.empty() || text.size() > label_bytes_max)
+    return fail(errc::bad_value, "a label has 1 to 64 bytes");
+  return {};
+}
+
 result<void> check_path_or_none(std::string_view text) {
   constexpr std::size_t path_bytes_max = 4'000;
   if (text.size() > path_bytes_max || text.find('\0') != std::string_view::npos)
@@ -598,6 +605,11 @@ constexpr option table[] = {
      .help = "Failures in a row of a function with the same input, after which that input is set "
              "aside (`gemel compute poisoned`). 0: never.",
      .slot = [](option_target c) -> option_slot { return &c.node.compute.poison_after; }},
+    {.key = "compute.labels",
+     .unit = R"(such as ["edge", "gpu"])",
+     .help = "What this node is, for calls that ask for nodes of a kind.",
+     .slot = [](option_target c) -> option_slot { return &c.node.compute.labels; },
+     .check = check_label},
     {.key = "compute.scale_hook",
      .unit = "a program, or empty",
      .help = "Run when the number of threads changes, and when the most are not enough; "

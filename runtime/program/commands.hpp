@@ -59,7 +59,7 @@ void add_workflow_commands(CLI::App& root, program_context& context);
 /// `workflow` with `list show logs versions signal cancel pause resume compensate rerun`.
 void add_workflow_control(CLI::App& workflows, program_context& context);
 
-/// `compute` with `status run list cancel poisoned release`, `function` with `list test`.
+/// `compute` with `status nodes run list cancel poisoned release`, `function` with `list test`.
 void add_compute_commands(CLI::App& root, program_context& context);
 
 } // namespace gemel

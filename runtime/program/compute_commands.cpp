@@ -215,6 +215,8 @@ struct call_arguments {
   std::string twin;
   std::string key;
   std::string tenant;
+  std::vector<std::string> require;
+  std::vector<std::string> prefer;
   std::int64_t priority = 0;
   std::int64_t limit = 100;
   std::int64_t call = 0;
@@ -239,6 +241,14 @@ result<value> arguments_of(const program_context& context, const call_arguments&
   add("key", value{asked.key}, !asked.key.empty());
   add("tenant", value{asked.tenant}, !asked.tenant.empty());
   add("priority", value{asked.priority}, asked.priority != 0);
+  auto texts = [](const std::vector<std::string>& all) {
+    value_list list;
+    for (const auto& one : all)
+      list.emplace_back(value{one});
+    return value{std::move(list)};
+  };
+  add("require", texts(asked.require), !asked.require.empty());
+  add("prefer", texts(asked.prefer), !asked.prefer.empty());
   auto time = parse_duration(context.timeout);
   add("timeout_ms", value{time ? time->count() : 0}, time && time->count() > 0);
   return value{std::move(made)};
@@ -257,6 +267,35 @@ int run_function(const program_context& context, const call_arguments& asked) {
       std::move(*arguments));
 }
 
+void print_nodes(const program_context& context, const value& answer) {
+  table drawn{{{"NODE"}, {"THERE"}, {"LABELS"}, {"WORKERS"}, {"CALLS"}, {"FOR US"}, {"FOR IT"}},
+              context.form()};
+  std::vector<std::vector<table_cell>> rows;
+  for (const auto& one : answer.find("nodes")->as_list()) {
+    std::string labels;
+    for (const auto& label : one.find("labels")->as_list())
+      labels += (labels.empty() ? "" : " ") + std::string{label.as_text()};
+    rows.push_back({{text_at(one, "node")},
+                    {text_at(one, "there") == "true" ? "yes" : "no"},
+                    {labels},
+                    {text_at(one, "workers"), true},
+                    {text_at(one, "calls"), true},
+                    {text_at(one, "asked"), true},
+                    {text_at(one, "serving"), true}});
+  }
+  context.console.out(drawn.draw(rows));
+}
+
+void add_nodes(CLI::App& compute, program_context& context) {
+  auto* nodes = compute.add_subcommand("nodes", "List this node and its peers, as calls see them");
+  add_link_options(*nodes, context);
+  nodes->callback([&context] {
+    context.action = [&context] {
+      return ask(context, "nodes", [&](const value& answer) { print_nodes(context, answer); });
+    };
+  });
+}
+
 void add_run(CLI::App& compute, program_context& context) {
   auto asked = std::make_shared<call_arguments>();
   auto* run = compute.add_subcommand("run", "Call a function of the node, and wait for its answer");
@@ -273,6 +312,10 @@ void add_run(CLI::App& compute, program_context& context) {
   run->add_option("--priority", asked->priority, "0 to 9; higher ones go first")
       ->type_name("N")
       ->check(CLI::Range(0, 9));
+  run->add_option("--require", asked->require, "Labels that the node must have; repeatable")
+      ->type_name("LABEL");
+  run->add_option("--prefer", asked->prefer, "Labels that it should have; repeatable")
+      ->type_name("LABEL");
   run->footer(
       "Example:\n"
       "  gemel compute run trend --twin m1 --input '{\"parameters\": {\"values\": [1, 2]}}'");
@@ -342,6 +385,7 @@ void add_compute_commands(CLI::App& root, program_context& context) {
     };
   });
   add_run(*compute, context);
+  add_nodes(*compute, context);
   add_call_commands(*compute, context);
   add_poison_commands(*compute, context);
   auto* functions = root.add_subcommand("function", "What workflows can compute");

@@ -57,7 +57,7 @@ TEST_CASE("the committed sample has every default and its own id", "[unit][runti
 TEST_CASE("every option stands in the sample with its unit, default and meaning",
           "[unit][runtime]") {
   auto sample = write_config({});
-  REQUIRE(config_options().size() == 92);
+  REQUIRE(config_options().size() == 93);
   for (const auto& each : config_options()) {
     if (each.key.starts_with("types.")) {
       auto name = each.key.substr(each.key.rfind('.') + 1);
