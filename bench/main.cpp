@@ -28,6 +28,8 @@ int main(int argc, char** argv) {
           {"workflow",
            {"runs of an aggregate and a computation that follows it; from step to step",
             run_workflow}},
+          {"compute",
+           {"calls of functions: rate, wait for a thread, growing, two nodes", run_compute}},
           {"workflow-restart",
            {"seconds until as many open runs as twins go on after kill -9", run_workflow_restart}},
           {"notify", {"updates with a subscriber on every twin", run_notify}},

@@ -101,6 +101,7 @@ int run_memory(const options& asked);
 int run_raw_caf(const options& asked);
 int run_rollup(const options& asked);
 int run_rules(const options& asked);
+int run_compute(const options& asked);
 int run_workflow(const options& asked);
 int run_workflow_restart(const options& asked);
 int run_sync(const options& asked);
