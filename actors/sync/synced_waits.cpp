@@ -28,7 +28,10 @@ result<void> synced_waits::note_changes(waiting& one, const replicator& replicas
   for (const auto& twin : one.asked.twins) {
     auto shard = replica_shard_of(twin);
     const auto* held = replicas.replica(shard);
-    if (held == nullptr || held->changed(twin, replica_keys::life) == 0)
+    // The mark of a delete may be forgotten by now, which happens when all peers have it.
+    auto known =
+        held != nullptr && (held->changed(twin, replica_keys::life) != 0 || held->forgotten() != 0);
+    if (!known)
       return fail(errc::bad_value, twin
                                        + " is not replicated: there is no such twin, or its type "
                                          "is not among sync.types");

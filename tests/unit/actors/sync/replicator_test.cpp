@@ -318,4 +318,12 @@ TEST_CASE("a wait that takes too long, or can never end, says so", "[unit][sync]
   waits.look(log_position{5}, *both.left.replicas, now());
   REQUIRE(deleted.answer);
   CHECK(*deleted.answer == 1u);
+  // Its mark is forgotten once all peers have it, which is no reason to doubt them.
+  told forgotten;
+  both.run(5'000);
+  REQUIRE(both.left.replicas->replica(replica_shard_of("pump"))->delete_marks() == 0);
+  REQUIRE(waits.add(forgotten.wait({"pump"}, 1, now() + 1'000 * ns_per_s)));
+  waits.look(log_position{5}, *both.left.replicas, now());
+  REQUIRE(forgotten.answer);
+  CHECK(*forgotten.answer == 1u);
 }
