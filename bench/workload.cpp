@@ -51,6 +51,9 @@ std::unique_ptr<node> start_node(const options& asked) {
 namespace {
 
 constexpr std::uint64_t buildings_per_frame = 3;
+// Frames of creates that each client has under way: enough to keep the cells at work, few enough
+// not to be counted among the twins' memory.
+constexpr std::uint32_t creates_under_way = 2;
 
 void add_building(std::vector<new_twin>& twins, std::uint64_t building, std::uint64_t end) {
   auto parent = fmt::format("building-{:05}", building);
@@ -94,7 +97,7 @@ double create_range(node& in, const options& asked, std::uint64_t from, std::uin
   auto work = [&] {
     std::vector<new_twin> twins;
     // Shared: an answer may still be leaving when the last one was counted.
-    auto room = std::make_shared<window>(frames_under_way);
+    auto room = std::make_shared<window>(creates_under_way);
     for (;;) {
       auto first = next_building.fetch_add(buildings_per_frame);
       if (first >= buildings)
