@@ -166,6 +166,8 @@ void cell::depart(const std::vector<std::uint32_t>& chosen) {
   std::vector<std::uint32_t> rows;
   for (auto index : chosen) {
     auto& row = row_at(index);
+    if (!may_leave(index)) // The hand came by it twice.
+      continue;
     row.set(twin_row::used, false);
     if (row.has(twin_row::stored) || row.layout->size() == 0) {
       leave(index);
