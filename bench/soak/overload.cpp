@@ -288,8 +288,8 @@ int run_overload(const options& asked) {
   auto bound = base + 3 * (cells * queue_bytes_max + 4 * backlog_bytes_max) + slack;
   // On a busy machine the queues of a short run may be full only in its last third.
   auto filled = std::max(memory.early, base + cells * queue_bytes_max + 4 * backlog_bytes_max);
-  wrong.memory = std::max(memory.early, memory.late) > bound
-                 || memory.late > filled + filled / 4 + slack;
+  wrong.memory =
+      std::max(memory.early, memory.late) > bound || memory.late > filled + filled / 4 + slack;
   constexpr double mib = 1u << 20;
   fmt::print("soak overload: {} offered ({:.1f} times the sustainable {:.0f}/s), {} applied, {} "
              "refused, {} events, {} missed, retry after at most {} ms, memory {:.0f} to {:.0f} "
