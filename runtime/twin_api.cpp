@@ -197,6 +197,30 @@ result<value> twin_api::call(const service_call& asked) {
   return expect_result(ask(make_service_call(asked)));
 }
 
+namespace {
+
+// Of how many peers the last twin is held; an error if these are too few.
+result<std::uint32_t> fewest_holders(const value& held, std::span<const std::string> twins,
+                                     std::uint32_t wanted) {
+  auto fewest = std::numeric_limits<std::uint32_t>::max();
+  for (const auto& id : twins) {
+    const auto* count = held.find(id);
+    if (count == nullptr || !count->is_integer())
+      return fail(errc::bad_value,
+                  id
+                      + " is not replicated: there is no such twin, or its type is "
+                        "not among sync.types");
+    fewest = std::min(fewest, static_cast<std::uint32_t>(count->as_integer()));
+  }
+  if (fewest < wanted)
+    return fail(errc::timed_out, "it is written here, but only " + std::to_string(fewest) + " of "
+                                     + std::to_string(wanted)
+                                     + " peers have said that they have it");
+  return fewest;
+}
+
+} // namespace
+
 result<std::uint32_t> twin_api::wait_synced(std::span<const std::string> twins,
                                             std::uint32_t peers) {
   value_list ids;
@@ -204,16 +228,21 @@ result<std::uint32_t> twin_api::wait_synced(std::span<const std::string> twins,
     ids.emplace_back(id);
   // The node gives up before we do, and says how far it came.
   auto wait = patience() * 3 / 4;
-  auto done = call({"sync", "wait",
+  auto done = call({"sync", "held",
                     value{value_map{{"twins", value{std::move(ids)}},
-                                    {"peers", value{static_cast<std::int64_t>(peers)}},
+                                    {"replicas", value{static_cast<std::int64_t>(peers)}},
                                     {"wait_ms", value{static_cast<std::int64_t>(wait.count())}}}}});
   if (!done)
     return tl::unexpected<error>(std::move(done.error()));
-  const auto* have = done->find("peers");
-  if (have == nullptr || !have->is_integer())
+  const auto* there = done->find("peers");
+  const auto* held = done->find("held");
+  if (there == nullptr || !there->is_integer() || held == nullptr)
     return fail(errc::bad_frame, "an answer without its peers");
-  return static_cast<std::uint32_t>(have->as_integer());
+  if (there->as_integer() < peers)
+    return fail(errc::bad_value, "it is written here, but this node sends it to "
+                                     + std::to_string(there->as_integer()) + " peers, not to "
+                                     + std::to_string(peers));
+  return fewest_holders(*held, twins, peers);
 }
 
 result<stats_record> twin_api::stats() {

@@ -1,8 +1,17 @@
 #include "actors/sync/hold_watch.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace gemel {
+
+bool hold_watch::add(request wanted) {
+  if (open_.size() >= most_)
+    return false;
+  open_.push_back({std::move(wanted), {}, false});
+  return true;
+}
 
 // What comes later to a shard does not delay those who wait for what was there before.
 void hold_watch::look(const view& replicas, log_position taken, std::int64_t now_ns) {
@@ -15,6 +24,13 @@ void hold_watch::look(const view& replicas, log_position taken, std::int64_t now
     one =
         answer(*one, replicas, one->wanted.until_ns <= now_ns) ? open_.erase(one) : std::next(one);
   }
+}
+
+std::int64_t hold_watch::next_due() const noexcept {
+  auto due = std::numeric_limits<std::int64_t>::max();
+  for (const auto& one : open_)
+    due = std::min(due, one.wanted.until_ns);
+  return due;
 }
 
 bool hold_watch::answer(const entry& of, const view& replicas, bool is_late) {

@@ -14,7 +14,8 @@
 
 namespace gemel {
 
-/// Who waits until peers hold what twins are now. A core: no actor, no clock, no link.
+/// Who waits until peers hold what twins are now: steps of workflows that say so, and writes of the
+/// class `synced(n)`. A core: no actor, no clock, no link.
 class hold_watch {
 public:
   /// What the replicas say.
@@ -37,10 +38,17 @@ public:
     std::function<void(value)> done{};
   };
 
-  void add(request wanted) { open_.push_back({std::move(wanted), {}, false}); }
+  /// @param most requests at a time.
+  explicit hold_watch(std::size_t most) : most_{most} {}
+
+  /// False, and `done` is not called, if there are too many.
+  [[nodiscard]] bool add(request wanted);
 
   /// Answers those for whom it is time. @param taken the log is in the replicas up to here.
   void look(const view& replicas, log_position taken, std::int64_t now_ns);
+
+  /// When `look` is worth a call although nothing happened, `moment::steady_ns`.
+  std::int64_t next_due() const noexcept;
 
   std::size_t open() const noexcept { return open_.size(); }
 
@@ -54,6 +62,7 @@ private:
 
   static bool answer(const entry& of, const view& replicas, bool is_late);
 
+  std::size_t most_;
   std::list<entry> open_;
 };
 

@@ -476,18 +476,17 @@ std::size_t replicator::synced(std::uint16_t shard) const {
   return held != nullptr ? holders(shard, held->last_change()) : 0;
 }
 
+std::optional<change_number> replicator::last_change(std::uint16_t shard,
+                                                     std::string_view twin) const {
+  const auto* held = replica(shard);
+  if (held == nullptr || (held->changed(twin, replica_keys::life) == 0 && held->forgotten() == 0))
+    return std::nullopt;
+  return held->last_change();
+}
+
 std::size_t replicator::holders(std::uint16_t shard, change_number change) const {
   return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& l) {
     return l->sends() && l->acknowledged(shard).value_or(0) >= change;
-  }));
-}
-
-std::size_t
-replicator::synced(std::span<const std::pair<std::uint16_t, change_number>> changes) const {
-  return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& l) {
-    return l->sends() && std::all_of(changes.begin(), changes.end(), [&](const auto& one) {
-             return l->acknowledged(one.first).value_or(0) >= one.second;
-           });
   }));
 }
 

@@ -131,8 +131,10 @@ public:
   std::size_t synced(std::uint16_t shard) const;
   /// Peers that are sent what is here.
   std::size_t receivers() const;
-  /// Peers that hold all of these, each a shard and one of its changes.
-  std::size_t synced(std::span<const std::pair<std::uint16_t, change_number>> changes) const;
+  /// The last change of the twin's shard, which all that is known of the twin is part of, its
+  /// delete too; nothing: the twin is not replicated. A delete may be so old that its mark is
+  /// forgotten, so in a shard with forgotten ones any twin could have been there.
+  std::optional<change_number> last_change(std::uint16_t shard, std::string_view twin) const;
   /// Peers that hold all of this shard up to `change`.
   std::size_t holders(std::uint16_t shard, change_number change) const;
   /// How far a life of a peer is part of the shard here.

@@ -22,10 +22,9 @@ constexpr std::int64_t read_ns_max = 5'000'000;
 constexpr std::size_t tasks_at_once = 256;
 constexpr std::chrono::milliseconds wait_max{100};
 constexpr std::int64_t ns_per_ms = 1'000'000;
+// Calls that wait for peers at a time.
+constexpr std::size_t holds_max = 10'000;
 constexpr std::int64_t publish_interval_ms = 500;
-// Of those who wait for peers: how many at a time, and how long at most.
-constexpr std::size_t waits_max = 10'000;
-constexpr std::int64_t wait_ms_max = 3'600'000;
 
 // Drawn with the data: a copy that was restored has another incarnation, and so writes under
 // another name.
@@ -59,6 +58,31 @@ std::string hex(std::uint64_t n) {
   return made;
 }
 
+// What a caller of `held` gives, checked; `until_ns` is how long it waits.
+result<hold_watch::request> hold_of(const service_call& asked) {
+  constexpr std::int64_t wait_ms_max = 3'600'000;
+  const auto* twins = asked.arguments.find("twins");
+  const auto* replicas = asked.arguments.find("replicas");
+  const auto* wait_ms = asked.arguments.find("wait_ms");
+  if (twins == nullptr || !twins->is_list() || replicas == nullptr || !replicas->is_integer()
+      || replicas->as_integer() < 0 || wait_ms == nullptr || !wait_ms->is_integer())
+    return fail(errc::bad_value, "'held' needs 'twins', a list of ids, 'replicas', 0 or more, and "
+                                 "'wait_ms'");
+  if (twins->as_list().size() > limits::batch_entries_max)
+    return fail(errc::limit_reached, std::to_string(twins->as_list().size()) + " twins, at most "
+                                         + std::to_string(limits::batch_entries_max)
+                                         + " are waited for in one call");
+  hold_watch::request made;
+  for (const auto& one : twins->as_list()) {
+    if (!one.is_text())
+      return fail(errc::bad_value, "'twins' holds ids, not " + to_string(one));
+    made.twins.emplace_back(one.as_text());
+  }
+  made.replicas = static_cast<std::size_t>(replicas->as_integer());
+  made.until_ns = std::clamp<std::int64_t>(wait_ms->as_integer(), 0, wait_ms_max) * ns_per_ms;
+  return made;
+}
+
 replicator_options options_of(const replica_host::options& wanted, rocks_store& from) {
   replicator_options made;
   made.identity = {wanted.cluster, wanted.node, writer_of(wanted.node, from.identity()),
@@ -87,7 +111,7 @@ replica_host::replica_host(options wanted, rocks_store& from, twin_api& on, cons
                                         }(),
                                         kept_},
       bridge_{replicas_, {options_.section.types.begin(), options_.section.types.end()}},
-      waits_{waits_max} {
+      holds_{holds_max} {
   const auto& silent = options_.section.receive_only;
   for (const auto& peer : options_.peers) {
     auto number = replicas_.add_peer(peer);
@@ -169,7 +193,7 @@ void replica_host::run() {
   bridge_.retry();
   bridge_.everything_is_news();
   while (!stopping_.load()) {
-    auto due_ns = std::min(replicas_.next_due(), waits_.next_due());
+    auto due_ns = std::min(replicas_.next_due(), holds_.next_due());
     auto due = (due_ns - clock_.now().steady_ns) / ns_per_ms;
     bool busy = bridge_.has_news() || store_.reached(durability::process) > taken_;
     run_tasks(
@@ -179,7 +203,6 @@ void replica_host::run() {
     reach_peers();
     replicas_.tick(clock_.now());
     commit();
-    waits_.look(taken_, replicas_, clock_.now().steady_ns);
     look_at_holds();
     if (bridge_.has_news())
       push();
@@ -189,7 +212,6 @@ void replica_host::run() {
     }
   }
   commit();
-  waits_.stop();
   look_at_holds();
 }
 
@@ -397,12 +419,6 @@ void replica_host::complain(const error& why) {
 }
 
 void replica_host::publish() {
-  // Counting goes over all shards of all links.
-  constexpr std::int64_t interval_ns = 100 * ns_per_ms;
-  auto now = clock_.now().steady_ns;
-  if (now - published_ns_ < interval_ns)
-    return;
-  published_ns_ = now;
   link_status sum;
   std::uint64_t up = 0;
   for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
@@ -454,9 +470,6 @@ void replica_host::call(const service_call& asked, reply_function reply) {
     guard.unlock();
     return reply(make_error_reply({errc::stopping, "the node is stopping"}));
   }
-  if (asked.name == "wait")
-    return tasks_.post([this, asked, written = store_.reached(durability::process),
-                        reply = std::move(reply)] { begin_wait(asked, written, reply); });
   tasks_.post([this, asked, reply = std::move(reply)] {
     if (asked.name == "held")
       return hold(asked, reply);
@@ -472,48 +485,32 @@ replica_host::answer replica_host::answer_call(const service_call& asked) {
     return conflicts();
   if (asked.name == "resolve")
     return resolve(asked);
-  return fail(errc::bad_value, "sync does not know '" + asked.name
-                                   + "'; it knows status, conflicts, resolve, wait, held");
+  return fail(errc::bad_value,
+              "sync does not know '" + asked.name + "'; it knows status, conflicts, resolve, held");
 }
 
 void replica_host::hold(const service_call& asked, const reply_function& reply) {
-  constexpr std::size_t open_max = 10'000;
-  constexpr std::int64_t wait_ms_max = 600'000;
-  auto number = [&](std::string_view key, std::int64_t otherwise) {
-    const auto* found = asked.arguments.find(key);
-    return found != nullptr && found->is_integer() ? found->as_integer() : otherwise;
+  auto wanted = hold_of(asked);
+  if (!wanted)
+    return reply(make_error_reply(wanted.error()));
+  auto peers = replicas_.receivers();
+  wanted->written = store_.reached(durability::process);
+  // More peers than there are will never hold it.
+  wanted->until_ns = clock_.now().steady_ns + (wanted->replicas > peers ? 0 : wanted->until_ns);
+  wanted->done = [reply, peers](value held) {
+    reply(make_result_reply(value{value_map{{"peers", number(peers)}, {"held", std::move(held)}}}));
   };
-  const auto* twins = asked.arguments.find("twins");
-  auto replicas = number("replicas", 1);
-  if (twins == nullptr || !twins->is_list() || replicas < 0)
-    return reply(make_error_reply(
-        {errc::bad_value, "'held' needs 'twins', a list of ids, and 'replicas', 0 or more"}));
-  if (holds_.open() >= open_max)
-    return reply(make_error_reply(
-        {errc::overloaded, std::to_string(open_max) + " calls wait for peers already"}));
-  hold_watch::request wanted;
-  for (const auto& one : twins->as_list())
-    wanted.twins.emplace_back(one.is_text() ? one.as_text() : std::string_view{});
-  wanted.replicas = static_cast<std::size_t>(replicas);
-  wanted.written = store_.reached(durability::process);
-  wanted.until_ns = clock_.now().steady_ns
-                    + std::clamp<std::int64_t>(number("wait_ms", 0), 0, wait_ms_max) * ns_per_ms;
-  auto peers = static_cast<std::int64_t>(replicas_.peers());
-  wanted.done = [reply, peers](value held) {
-    reply(make_result_reply(value{value_map{{"peers", value{peers}}, {"held", std::move(held)}}}));
-  };
-  holds_.add(std::move(wanted));
+  if (!holds_.add(std::move(*wanted)))
+    reply(make_error_reply(
+        {errc::overloaded, std::to_string(holds_max) + " calls wait for peers already", 100}));
 }
 
 void replica_host::look_at_holds() {
   if (holds_.open() == 0)
     return;
   hold_watch::view view;
-  view.last_change = [this](std::string_view twin) -> std::optional<change_number> {
-    const auto* held = replicas_.replica(replica_shard_of(twin));
-    if (held == nullptr || !held->alive(twin))
-      return std::nullopt;
-    return held->last_change();
+  view.last_change = [this](std::string_view twin) {
+    return replicas_.last_change(replica_shard_of(twin), twin);
   };
   view.holders = [this](std::string_view twin, change_number upto) {
     return replicas_.holders(replica_shard_of(twin), upto);
@@ -593,53 +590,6 @@ replica_host::answer replica_host::resolve(const service_call& asked) {
     return tl::unexpected<error>(std::move(done.error()));
   bridge_.merged({{*twin, *property, {}}});
   return value{};
-}
-
-// ---- acknowledgements of peers ------------------------------------------------------------------
-
-namespace {
-
-// What a caller of `wait` gives, checked.
-result<synced_waits::wait> wait_of(const service_call& asked, std::size_t peers) {
-  synced_waits::wait made;
-  const auto* twins = asked.arguments.find("twins");
-  const auto* wanted = asked.arguments.find("peers");
-  const auto* wait_ms = asked.arguments.find("wait_ms");
-  if (twins == nullptr || !twins->is_list() || wanted == nullptr || !wanted->is_integer()
-      || wait_ms == nullptr || !wait_ms->is_integer() || wait_ms->as_integer() < 0)
-    return fail(errc::bad_value, "a list of twins, a number of peers and wait_ms are needed");
-  auto count = wanted->as_integer();
-  if (count < 1 || count > static_cast<std::int64_t>(peers))
-    return fail(errc::bad_value,
-                "it is written here; peers that are sent it: " + std::to_string(peers)
-                    + ", asked for: " + std::to_string(count));
-  if (twins->as_list().size() > limits::batch_entries_max)
-    return fail(errc::limit_reached, "limits.batch_entries_max twins of one wait");
-  for (const auto& twin : twins->as_list()) {
-    if (!twin.is_text())
-      return fail(errc::bad_value, "'twins' holds ids");
-    made.twins.emplace_back(twin.as_text());
-  }
-  made.peers = static_cast<std::uint32_t>(count);
-  made.until_ns = std::min<std::int64_t>(wait_ms->as_integer(), wait_ms_max) * ns_per_ms;
-  return made;
-}
-
-} // namespace
-
-void replica_host::begin_wait(const service_call& asked, log_position written,
-                              reply_function reply) {
-  auto made = wait_of(asked, replicas_.receivers());
-  if (!made)
-    return reply(make_error_reply(made.error()));
-  made->written = written;
-  made->until_ns += clock_.now().steady_ns;
-  made->done = [reply](const result<std::uint32_t>& peers) {
-    reply(peers ? make_result_reply(value{value_map{{"peers", number(*peers)}}})
-                : make_error_reply(peers.error()));
-  };
-  if (!waits_.add(std::move(*made)))
-    reply(make_error_reply({errc::overloaded, "too many wait for peers", 100}));
 }
 
 } // namespace gemel

@@ -2,7 +2,6 @@
 
 #include "actors/sync/hold_watch.hpp"
 #include "actors/sync/replica_bridge.hpp"
-#include "actors/sync/synced_waits.hpp"
 #include "runtime/adapters/rocks_replicas.hpp"
 #include "runtime/adapters/rocks_store.hpp"
 #include "runtime/adapters/task_queue.hpp"
@@ -57,10 +56,11 @@ public:
   ///     conflicts                             -> conflicts: id, twin, property, values
   ///     resolve   twin, property, id, value   -> null; errc::precondition_failed if something was
   ///                                              written since
-  ///     held      twins, replicas, wait_ms    -> peers, held: how many peers hold what each twin
-  ///     is
-  ///                                              now (null: it is not replicated); waits until
-  ///                                              these are `replicas`, at most wait_ms
+  ///     held      twins, replicas, wait_ms    -> peers that are sent what is here; held: by twin
+  ///     how
+  ///                                              many hold what it is now, null: it is not
+  ///                                              replicated. Waits for so many replicas of each,
+  ///                                              at most wait_ms, and not for more than there are
   void call(const service_call& asked, reply_function reply);
 
   void add_stats(stats_record& stats) const;
@@ -97,7 +97,6 @@ private:
   answer status() const;
   answer conflicts() const;
   answer resolve(const service_call& asked);
-  void begin_wait(const service_call& asked, log_position written, reply_function reply);
 
   options options_;
   rocks_store& store_;
@@ -107,13 +106,11 @@ private:
   rocks_replicas kept_;
   replicator replicas_;
   replica_bridge bridge_;
-  synced_waits waits_;
-  task_queue tasks_;
   hold_watch holds_;
+  task_queue tasks_;
   log_position taken_{};
   log_position committed_{};
   log_position retained_{};
-  std::int64_t published_ns_ = 0;
   std::string complaint_;
   std::int64_t publish_at_ = 0; // moment::steady_ns
   std::atomic<bool> woken_{false};

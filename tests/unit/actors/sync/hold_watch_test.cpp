@@ -1,6 +1,7 @@
 #include "actors/sync/hold_watch.hpp"
 #include "tests/support/catch.hpp"
 
+#include <limits>
 #include <map>
 
 using namespace gemel;
@@ -20,8 +21,8 @@ struct stage {
   }
 
   void ask(std::vector<std::string> twins, std::size_t replicas, std::uint64_t written) {
-    aut.add({std::move(twins), replicas, log_position{written}, 100,
-             [this](value made) { told.push_back(std::move(made)); }});
+    REQUIRE(aut.add({std::move(twins), replicas, log_position{written}, 100,
+                     [this](value made) { told.push_back(std::move(made)); }}));
   }
   void look(std::uint64_t taken, std::int64_t now = 0) { aut.look(view, log_position{taken}, now); }
 
@@ -29,7 +30,7 @@ struct stage {
   change_number first = 0;
   change_number second = 0;
   hold_watch::view view;
-  hold_watch aut;
+  hold_watch aut{3};
   std::vector<value> told;
 };
 
@@ -74,4 +75,16 @@ TEST_CASE("twins that are not replicated are not waited for", "[unit][sync]") {
   s.ask({"local"}, 1, 0);
   s.look(0);
   CHECK(s.told == std::vector<value>{counts({{"local", value{}}})});
+}
+
+TEST_CASE("too many who wait for peers are refused, and the first that gives up is known",
+          "[unit][sync]") {
+  stage s;
+  CHECK(s.aut.next_due() == std::numeric_limits<std::int64_t>::max());
+  for (int i = 0; i < 3; ++i)
+    s.ask({"a"}, 1, 5);
+  CHECK(s.aut.next_due() == 100);
+  CHECK_FALSE(s.aut.add({{"a"}, 1, log_position{5}, 50, [](const value&) { FAIL("called"); }}));
+  s.look(5, 100);
+  CHECK(s.told.size() == 3);
 }
