@@ -37,6 +37,9 @@ inline constexpr std::size_t step_result_bytes_max = 16u << 20;
 inline constexpr std::size_t get_only_max = 16;
 /// Shards, fixed for the life of a cluster (design section 1).
 inline constexpr std::uint32_t shards = 4'096;
+/// Parts of all replicated twins that nodes exchange, each with a clock and a position of its own:
+/// fewer make larger batches, more a finer resume. Fixed for the life of a cluster.
+inline constexpr std::uint32_t replica_shards = 64;
 /// Cells of one node; the directory packs a cell's index in 12 bits.
 inline constexpr std::uint32_t cells_max = 4'096;
 /// Twins of one cell; the directory packs the row in 32 bits.

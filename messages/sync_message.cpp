@@ -125,7 +125,8 @@ void write(byte_writer& out, const sync_repair& m, sent_names& names) {
 // ---- reading ------------------------------------------------------------------------------------
 
 std::uint16_t read_shard(byte_reader& in) {
-  return static_cast<std::uint16_t>(in.bounded(limits::shards - 1, "there is no such shard"));
+  return static_cast<std::uint16_t>(
+      in.bounded(limits::replica_shards - 1, "there is no such shard"));
 }
 
 sync_hello read_hello(byte_reader& in) {
@@ -148,7 +149,7 @@ sync_ack read_ack(byte_reader& in) {
   sync_ack m;
   m.all = in.u8() != 0;
   m.credit = in.varint();
-  auto count = in.bounded(limits::shards, "more positions than there are shards");
+  auto count = in.bounded(limits::replica_shards, "more positions than there are shards");
   for (std::uint64_t i = 0; in.ok() && i < count; ++i) {
     sync_position p;
     p.shard = read_shard(in);
@@ -228,7 +229,7 @@ sync_pong read_pong(byte_reader& in) {
 
 sync_digest read_digest(byte_reader& in) {
   sync_digest m;
-  auto count = in.bounded(limits::shards, "more digests than there are shards");
+  auto count = in.bounded(limits::replica_shards, "more digests than there are shards");
   for (std::uint64_t i = 0; in.ok() && i < count; ++i) {
     auto shard = read_shard(in);
     auto clock = in.fixed<std::uint64_t>();

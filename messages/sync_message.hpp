@@ -119,11 +119,15 @@ struct sync_digest {
   std::vector<shard_sum> shards{};
 };
 
+/// Parts of one shard that digests are compared by: the less there is in one, the less is sent to
+/// repair what differs.
+inline constexpr std::size_t digest_buckets = 1'024;
+
 /// The sums of one shard's buckets, where equal clocks had different digests.
 struct sync_buckets {
   std::uint16_t shard = 0;
   std::uint64_t clock = 0;
-  std::array<std::uint64_t, 64> sums{};
+  std::array<std::uint64_t, digest_buckets> sums{};
 };
 
 /// Everything in the buckets that differ.
@@ -155,7 +159,7 @@ struct sync_bye {
 using sync_message = std::variant<sync_hello, sync_ack, sync_part, sync_nack, sync_ping, sync_pong,
                                   sync_digest, sync_buckets, sync_repair, sync_bye>;
 
-inline constexpr std::uint16_t sync_protocol = 1;
+inline constexpr std::uint16_t sync_protocol = 2;
 
 /// The frame of a message. @param session 0: of a hello or goodbye before there is one.
 frame make_sync(std::uint64_t session, const sync_message& message, sent_names& names);

@@ -2,7 +2,6 @@
 
 #include "messages/limits.hpp"
 #include "messages/packed.hpp"
-#include "registry/placement.hpp"
 
 #include <algorithm>
 
@@ -62,7 +61,8 @@ std::string text_in(const value& life, std::string_view key) {
 } // namespace
 
 std::uint16_t replica_shard_of(std::string_view twin) noexcept {
-  return static_cast<std::uint16_t>(shard_of(twin));
+  constexpr int unused_by_digests = 32;
+  return static_cast<std::uint16_t>((hash_of(twin) >> unused_by_digests) % limits::replica_shards);
 }
 
 // ---- the log ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint8_t mark = 'S';
 constexpr std::uint8_t entry_mark = 'E';
-constexpr std::uint8_t format = 1;
+constexpr std::uint8_t format = 2;
 constexpr std::size_t sum_size = sizeof(std::uint32_t);
 
 } // namespace
@@ -43,10 +43,16 @@ result<replica_record> unpack_record(std::string_view bytes) {
   byte_reader in{body};
   if (in.u8() != mark)
     return fail(errc::store_corrupt, "replica record, byte 0: this is no replica record");
-  if (in.u8() > format)
+  auto made_by = in.u8();
+  if (made_by > format)
     return fail(errc::incompatible, "replica record: made by a newer version");
+  if (made_by < format)
+    return fail(errc::incompatible,
+                "replica record: made by an earlier version; start the node once "
+                "without peers, then its replicas are made anew");
   replica_record made;
-  made.shard = static_cast<std::uint16_t>(in.bounded(limits::shards - 1, "there is no such shard"));
+  made.shard =
+      static_cast<std::uint16_t>(in.bounded(limits::replica_shards - 1, "there is no such shard"));
   made.last_change = in.varint();
   made.forgotten = in.varint();
   made.position.received = in.varint();
@@ -96,7 +102,7 @@ result<replica_entry_record> unpack_entry(std::string_view bytes) {
     in.fail("this is no replicated property");
   replica_entry_record made;
   made.shard = in.fixed<std::uint16_t>();
-  if (made.shard >= limits::shards)
+  if (made.shard >= limits::replica_shards)
     in.fail("there is no such shard");
   made.changed = in.varint();
   made.entry.twin = in.text(limits::id_bytes_max, "a twin's id is too long");

@@ -37,7 +37,7 @@ std::uint64_t conflict_id(const sibling_set& values) {
 }
 
 replicator::replicator(replicator_options options, replica_journal& journal)
-    : options_{std::move(options)}, journal_{&journal}, shards_(limits::shards) {
+    : options_{std::move(options)}, journal_{&journal}, shards_(limits::replica_shards) {
 }
 
 std::uint32_t replicator::add_peer(std::string node) {
@@ -51,6 +51,7 @@ std::uint32_t replicator::add_peer(std::string node) {
 // ---- shards and positions -----------------------------------------------------------------------
 
 replicator::shard_state& replicator::shard_at(std::uint16_t shard) {
+  GEMEL_CHECK(shard < shards_.size());
   auto& made = shards_[shard];
   if (made.replica == nullptr)
     made.replica = std::make_unique<shard_replica>(options_.identity.writer, options_.rules);

@@ -2,6 +2,7 @@
 
 #include "messages/packed.hpp"
 #include "messages/sibling.hpp"
+#include "messages/sync_message.hpp"
 
 #include <array>
 #include <cstdint>
@@ -9,12 +10,13 @@
 
 namespace gemel {
 
-/// What a shard holds, as 64 numbers that cost constant time a change: two replicas of equal clocks
+/// What a shard holds, as numbers that cost constant time a change: two replicas of equal clocks
 /// must have equal digests. Each bucket is the XOR of a hash of every property in it.
 class shard_digest {
 public:
-  static constexpr std::size_t bucket_count = 64;
+  static constexpr std::size_t bucket_count = digest_buckets;
 
+  /// Of other bits of the hash than the shard (`replica_shard_of`).
   static std::size_t bucket_of(std::string_view twin) noexcept {
     return static_cast<std::size_t>(hash_of(twin) % bucket_count);
   }

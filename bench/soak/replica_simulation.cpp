@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t ms = 1'000'000; // in nanoseconds
 constexpr std::int64_t second = 1'000 * ms;
 constexpr std::int64_t epoch_us = 1'700'000'000'000'000;
-constexpr std::array<std::uint16_t, 2> shard_numbers = {5, 4'000};
+constexpr std::array<std::uint16_t, 2> shard_numbers = {5, 60};
 constexpr std::array<const char*, 3> twin_names = {"pump-1", "pump-2", "hall"};
 constexpr std::array<const char*, 4> key_names = {"temperature", "count", "mode",
                                                   replica_keys::parent};
