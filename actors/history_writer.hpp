@@ -3,6 +3,7 @@
 #include "actors/history_port.hpp"
 #include "actors/history_reader.hpp"
 #include "actors/series_source.hpp"
+#include "messages/packed.hpp"
 #include "registry/model.hpp"
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -100,10 +101,6 @@ private:
   std::int64_t oldest_open_us_ = 0;
   std::int64_t now_us_ = INT64_MIN;
   std::size_t open_points_ = 0;
-  struct text_hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return hash_of(text); }
-  };
   boost::unordered_flat_map<std::string, std::vector<open_series>, text_hash, std::equal_to<>>
       open_;
   std::vector<std::pair<std::string, std::optional<std::string>>> types_;

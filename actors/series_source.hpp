@@ -3,6 +3,7 @@
 #include "actors/log_record.hpp"
 #include "actors/series_block.hpp"
 #include "messages/error.hpp"
+#include "messages/packed.hpp"
 #include "registry/model.hpp"
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -53,10 +54,6 @@ public:
   std::uint64_t untyped() const noexcept { return untyped_; }
 
 private:
-  struct text_hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return hash_of(text); }
-  };
   struct known_type {
     const type_model* model = nullptr;
     bool is_known = false;

@@ -165,4 +165,11 @@ std::uint32_t checksum_of(std::string_view bytes) noexcept;
 /// XXH3's 64 bits of the bytes, the same on every node.
 std::uint64_t hash_of(std::string_view bytes) noexcept;
 
+/// That hash, for maps from texts that are looked up without a copy of the key.
+struct text_hash {
+  using is_transparent = void;
+  using is_avalanching = void; // as boost::hash_is_avalanching asks
+  std::size_t operator()(std::string_view text) const noexcept { return hash_of(text); }
+};
+
 } // namespace gemel

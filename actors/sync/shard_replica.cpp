@@ -2,6 +2,8 @@
 
 #include "messages/error.hpp"
 
+#include <boost/unordered/unordered_flat_set.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -33,40 +35,33 @@ bool is_life(std::string_view key) {
 
 // ---- what is there ------------------------------------------------------------------------------
 
-const shard_replica::properties* shard_replica::find(std::string_view twin) const {
-  auto at = twins_.find(twin);
-  return at != twins_.end() ? &at->second : nullptr;
-}
-
 const sibling_set& shard_replica::of(std::string_view twin, std::string_view key) const {
   static const sibling_set none;
-  const auto* held = find(twin);
-  if (held == nullptr)
-    return none;
-  auto at = held->find(key);
-  return at != held->end() ? at->second.siblings : none;
+  auto at = table_.find(twin, key);
+  return at != property_table::nowhere ? table_.at(at).siblings : none;
 }
 
 void shard_replica::each_property(std::string_view twin, const property_visitor& visit) const {
-  if (const auto* held = find(twin))
-    for (const auto& [key, state] : *held)
-      if (!state.siblings.empty())
-        visit(key, state.siblings);
+  table_.each_of(twin, [&](place at) {
+    if (const auto& held = table_.at(at).siblings; !held.empty())
+      visit(table_.key_of(at), held);
+  });
 }
 
 void shard_replica::each_twin(const std::function<void(std::string_view)>& visit) const {
-  for (const auto& [twin, held] : twins_)
-    visit(twin);
+  table_.each_twin(visit);
 }
 
 std::size_t shard_replica::changed_after(change_number from) const noexcept {
   constexpr std::size_t counted_max = 16;
   if (from >= last_change_)
     return 0;
-  auto most = std::min<std::size_t>(last_change_ - from, changes_.size());
-  if (most > counted_max)
-    return most;
-  return static_cast<std::size_t>(std::distance(changes_.upper_bound(from), changes_.end()));
+  auto most = std::min<std::size_t>(last_change_ - from, table_.size());
+  return most > counted_max ? most : table_.count_after(from, counted_max);
+}
+
+replicated_entry shard_replica::entry_at(place at) const {
+  return {table_.twin_of(at), table_.key_of(at), table_.at(at).siblings};
 }
 
 write_id shard_replica::latest_life(std::string_view twin) const {
@@ -77,86 +72,79 @@ write_id shard_replica::latest_life(std::string_view twin) const {
 
 // ---- changing one property ----------------------------------------------------------------------
 
-shard_replica::property_place shard_replica::place(std::string_view twin, std::string_view key) {
-  auto held = twins_.find(twin);
-  if (held == twins_.end())
-    held = twins_.emplace(std::string{twin}, properties{}).first;
-  auto at = held->second.find(key);
-  if (at == held->second.end())
-    at = held->second.emplace(std::string{key}, property_state{}).first;
-  return {&held->first, &at->first, &at->second};
+void shard_replica::unmark(place at) {
+  const auto& one = table_.at(at);
+  if (one.changed != 0 && one.siblings.empty())
+    delete_marks_.erase({one.changed, at});
 }
 
-void shard_replica::unmark(property_state& state) {
-  if (state.changed != 0 && changes_.erase(state.changed) != 0 && state.siblings.empty())
-    --delete_marks_;
-}
-
-void shard_replica::mark(const property_place& at, change_source source) {
-  at.state->changed = ++last_change_;
-  at.state->source = source;
-  changes_.emplace_hint(changes_.end(), last_change_, at);
-  if (at.state->siblings.empty())
-    ++delete_marks_;
-  if (!std::exchange(at.state->unlogged, true))
+void shard_replica::mark(place at, change_source source) {
+  auto& one = table_.at(at);
+  table_.touch(at, ++last_change_);
+  one.source = source;
+  if (one.siblings.empty())
+    delete_marks_.emplace(last_change_, at);
+  if (!std::exchange(one.unlogged, true))
     unlogged_.push_back(at);
 }
 
-void shard_replica::forget_unlogged(const property_state& state) {
-  if (state.unlogged)
-    std::erase_if(unlogged_, [&](const property_place& at) { return at.state == &state; });
+void shard_replica::erase(place at) {
+  unmark(at);
+  if (table_.at(at).unlogged)
+    std::erase(unlogged_, at);
+  table_.erase(at);
 }
 
-void shard_replica::change(const property_place& at, sibling_set siblings, change_source source) {
-  unmark(*at.state);
-  digest_.flip(*at.twin, *at.key, at.state->siblings);
-  auto was_contested = at.state->siblings.size() > 1;
-  at.state->siblings = std::move(siblings);
-  digest_.flip(*at.twin, *at.key, at.state->siblings);
-  if (at.state->siblings.size() > 1)
-    contested_.emplace(*at.twin, *at.key);
+void shard_replica::change(place at, sibling_set siblings, change_source source) {
+  auto& one = table_.at(at);
+  const auto& twin = table_.twin_of(at);
+  const auto& key = table_.key_of(at);
+  unmark(at);
+  digest_.flip(twin, key, one.siblings);
+  auto was_contested = one.siblings.size() > 1;
+  one.siblings = std::move(siblings);
+  digest_.flip(twin, key, one.siblings);
+  if (one.siblings.size() > 1)
+    contested_.emplace(twin, key);
   else if (was_contested)
-    contested_.erase({*at.twin, *at.key});
+    contested_.erase({twin, key});
   mark(at, source);
 }
 
 // All of a twin goes without marks but that of its life: whoever learns that the life is gone
 // drops the rest by the same rule.
-void shard_replica::forget_twin(twins::iterator twin) {
-  auto& held = twin->second;
-  for (auto at = held.begin(); at != held.end();) {
-    if (is_life(at->first)) {
-      ++at;
-      continue;
-    }
-    unmark(at->second);
-    digest_.flip(twin->first, at->first, at->second.siblings);
-    contested_.erase({twin->first, at->first});
-    forget_unlogged(at->second);
-    at = held.erase(at);
+void shard_replica::forget_twin(std::string_view twin) {
+  std::vector<place> gone;
+  table_.each_of(twin, [&](place at) {
+    if (!is_life(table_.key_of(at)))
+      gone.push_back(at);
+  });
+  for (auto at : gone) {
+    const auto& siblings = table_.at(at).siblings;
+    digest_.flip(twin, table_.key_of(at), siblings);
+    if (siblings.size() > 1)
+      contested_.erase({std::string{twin}, table_.key_of(at)});
+    erase(at);
   }
-  if (held.empty())
-    twins_.erase(twin);
 }
 
 void shard_replica::drop_dead_lives(std::string_view twin) {
   if (rules_->broken(planted_bug::dead_lives_stay))
     return;
-  auto held = twins_.find(twin);
-  if (held == twins_.end())
-    return;
   const auto& lives = of(twin, replica_keys::life);
   if (lives.empty())
-    return forget_twin(held);
-  for (auto& [key, state] : held->second) {
-    if (is_life(key))
-      continue;
-    sibling_set kept;
-    for (const auto& s : state.siblings)
-      if (find_write(lives, s.life) != nullptr)
-        kept.push_back(s);
-    if (kept.size() != state.siblings.size())
-      change({&held->first, &key, &state}, std::move(kept), 0);
+    return forget_twin(twin);
+  std::vector<place> with_dead;
+  auto is_dead = [&](const sibling& s) { return find_write(lives, s.life) == nullptr; };
+  table_.each_of(twin, [&](place at) {
+    const auto& held = table_.at(at).siblings;
+    if (!is_life(table_.key_of(at)) && std::any_of(held.begin(), held.end(), is_dead))
+      with_dead.push_back(at);
+  });
+  for (auto at : with_dead) {
+    auto kept = table_.at(at).siblings;
+    std::erase_if(kept, is_dead);
+    change(at, std::move(kept), 0);
   }
 }
 
@@ -166,15 +154,16 @@ write_id shard_replica::write(std::string_view twin, std::string_view key,
                               std::optional<value> content, hybrid_time time) {
   auto write = next_write();
   auto life = is_life(key) ? write : latest_life(twin);
-  auto at = place(twin, key);
+  auto at = table_.obtain(twin, key);
+  const auto& seen = table_.at(at).siblings;
   sibling_set made;
-  if (rules_->broken(planted_bug::write_replaces_one) && at.state->siblings.size() > 1) {
-    made = at.state->siblings;
+  if (rules_->broken(planted_bug::write_replaces_one) && seen.size() > 1) {
+    made = seen;
     made.erase(made.begin() + (&newest(made) - made.data()));
   }
   if (content) {
     std::uint32_t depth = 0;
-    for (const auto& s : at.state->siblings)
+    for (const auto& s : seen)
       depth = std::max(depth, s.depth);
     made.push_back({write, time, life, depth + 1, std::move(*content)});
     sort_by_write(made);
@@ -201,19 +190,21 @@ shard_interval shard_replica::cut(change_number from, change_source to) const {
   made.to = last_change_;
   made.clock = clock_;
   if (made.full) {
-    for (const auto& [twin, held] : twins_)
-      for (const auto& [key, state] : held)
-        if (!state.siblings.empty())
-          made.entries.push_back({twin, key, state.siblings});
+    table_.each_twin([&](std::string_view twin) {
+      table_.each_of(twin, [&](place at) {
+        if (!table_.at(at).siblings.empty())
+          made.entries.push_back(entry_at(at));
+      });
+    });
     return made;
   }
-  for (auto at = changes_.upper_bound(from); at != changes_.end(); ++at) {
-    const auto& changed = at->second;
-    if (to != 0 && changed.state->source == to)
+  for (auto at = table_.first_after(from); at != property_table::nowhere; at = table_.next(at)) {
+    const auto& changed = table_.at(at);
+    if (to != 0 && changed.source == to)
       continue;
-    if (changed.state->siblings.empty() && rules_->broken(planted_bug::deletes_not_named))
+    if (changed.siblings.empty() && rules_->broken(planted_bug::deletes_not_named))
       continue;
-    made.entries.push_back({*changed.twin, *changed.key, changed.state->siblings});
+    made.entries.push_back(entry_at(at));
   }
   return made;
 }
@@ -244,27 +235,30 @@ void shard_replica::merge_one(std::string_view twin, std::string_view key,
   auto same = made == ours;
   if (same && (!from.news || rules_->broken(planted_bug::unseen_deletes_forgotten)))
     return;
-  auto at = place(twin, key);
+  auto at = table_.obtain(twin, key);
   // Not sent back to the peer if it is just what the peer holds. Something that it has not heard
   // from us yet may have told us of deletes, so then it is.
-  auto heard = at.state->changed <= from.told || at.state->source == from.source
+  const auto& one = table_.at(at);
+  auto heard = one.changed <= from.told || one.source == from.source
                || rules_->broken(planted_bug::echo_unheard);
   auto source = made == theirs && heard ? from.source : 0;
   if (!same)
     return change(at, std::move(made), source);
-  unmark(*at.state);
+  unmark(at);
   mark(at, source);
 }
 
 void shard_replica::merge_absent(const shard_interval& theirs, const teller& from) {
-  std::set<std::pair<std::string_view, std::string_view>> named;
+  boost::unordered_flat_set<place> named;
   for (const auto& e : theirs.entries)
-    named.emplace(e.twin, e.key);
+    named.insert(table_.find(e.twin, e.key));
   std::vector<std::pair<std::string, std::string>> absent;
-  for (const auto& [twin, held] : twins_)
-    for (const auto& [key, state] : held)
-      if (!state.siblings.empty() && named.find({twin, key}) == named.end())
-        absent.emplace_back(twin, key);
+  table_.each_twin([&](std::string_view twin) {
+    table_.each_of(twin, [&](place at) {
+      if (!table_.at(at).siblings.empty() && !named.contains(at))
+        absent.emplace_back(twin, table_.key_of(at));
+    });
+  });
   for (const auto& [twin, key] : absent)
     merge_one(twin, key, {}, theirs.clock, from);
   for (const auto& [twin, key] : absent)
@@ -282,8 +276,9 @@ result<void> shard_replica::merge(const shard_interval& theirs, change_source so
                                          + std::to_string(rules_->writers_max) + " are allowed");
   for (const auto& e : theirs.entries)
     merge_one(e.twin, e.key, e.siblings, theirs.clock, from);
-  for (const auto& e : theirs.entries)
-    drop_dead_lives(e.twin);
+  for (std::size_t i = 0; i < theirs.entries.size(); ++i)
+    if (i == 0 || theirs.entries[i].twin != theirs.entries[i - 1].twin)
+      drop_dead_lives(theirs.entries[i].twin);
   if (theirs.full && !rules_->broken(planted_bug::full_keeps_absent))
     merge_absent(theirs, from);
   auto joins_full = theirs.full && news;
@@ -317,28 +312,18 @@ void shard_replica::repair(const std::vector<replicated_entry>& theirs) {
     }
     sort_by_write(made);
     if (!(made == of(e.twin, e.key)))
-      change(place(e.twin, e.key), std::move(made), 0);
+      change(table_.obtain(e.twin, e.key), std::move(made), 0);
   }
 }
 
 std::vector<std::pair<std::string, std::string>> shard_replica::purge(change_number upto) {
   std::vector<std::pair<std::string, std::string>> made;
-  for (auto at = changes_.begin(); at != changes_.end() && at->first <= upto;) {
-    auto gone = at->second;
-    if (!gone.state->siblings.empty()) {
-      ++at;
-      continue;
-    }
+  while (!delete_marks_.empty() && delete_marks_.begin()->first <= upto) {
+    auto [number, at] = *delete_marks_.begin();
     if (!rules_->broken(planted_bug::early_purge))
-      forgotten_ = std::max(forgotten_, at->first);
-    made.emplace_back(*gone.twin, *gone.key);
-    at = changes_.erase(at);
-    --delete_marks_;
-    forget_unlogged(*gone.state);
-    auto twin = twins_.find(*gone.twin);
-    twin->second.erase(twin->second.find(*gone.key));
-    if (twin->second.empty())
-      twins_.erase(twin);
+      forgotten_ = std::max(forgotten_, number);
+    made.emplace_back(table_.twin_of(at), table_.key_of(at));
+    erase(at);
   }
   return made;
 }
@@ -346,19 +331,17 @@ std::vector<std::pair<std::string, std::string>> shard_replica::purge(change_num
 // ---- the disk -----------------------------------------------------------------------------------
 
 void shard_replica::log_is_up_to_date() {
-  for (const auto& at : unlogged_)
-    at.state->unlogged = false;
+  for (auto at : unlogged_)
+    table_.at(at).unlogged = false;
   unlogged_.clear();
 }
 
 std::vector<replicated_entry> shard_replica::take_changes() {
   std::vector<replicated_entry> made;
   made.reserve(unlogged_.size());
-  for (const auto& at : unlogged_) {
-    made.push_back({*at.twin, *at.key, at.state->siblings});
-    at.state->unlogged = false;
-  }
-  unlogged_.clear();
+  for (auto at : unlogged_)
+    made.push_back(entry_at(at));
+  log_is_up_to_date();
   return made;
 }
 
@@ -366,7 +349,7 @@ void shard_replica::restore(const std::vector<replicated_entry>& entries,
                             const version_vector& clock, change_number last_change,
                             change_number forgotten) {
   for (const auto& e : entries)
-    change(place(e.twin, e.key), e.siblings, 0);
+    change(table_.obtain(e.twin, e.key), e.siblings, 0);
   for (const auto& e : entries)
     drop_dead_lives(e.twin);
   log_is_up_to_date();
@@ -384,11 +367,8 @@ void shard_replica::restore(const std::vector<replicated_entry>& entries,
 }
 
 change_number shard_replica::changed(std::string_view twin, std::string_view key) const {
-  const auto* held = find(twin);
-  if (held == nullptr)
-    return 0;
-  auto at = held->find(key);
-  return at != held->end() ? at->second.changed : 0;
+  auto at = table_.find(twin, key);
+  return at != property_table::nowhere ? table_.at(at).changed : 0;
 }
 
 void shard_replica::restore_all(std::vector<numbered_entry> all, const version_vector& clock,
@@ -398,7 +378,7 @@ void shard_replica::restore_all(std::vector<numbered_entry> all, const version_v
   for (auto& [number, entry] : all) {
     GEMEL_CHECK(number > last_change_);
     last_change_ = number - 1;
-    change(place(entry.twin, entry.key), std::move(entry.siblings), 0);
+    change(table_.obtain(entry.twin, entry.key), std::move(entry.siblings), 0);
   }
   log_is_up_to_date();
   clock_ = clock;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/sync/property_table.hpp"
 #include "actors/sync/shard_digest.hpp"
 #include "actors/sync/sync_rules.hpp"
 #include "messages/sibling.hpp"
@@ -16,13 +17,6 @@
 #include <vector>
 
 namespace gemel {
-
-/// A replica's own count of the changes of one shard, local and remote alike; from 1. What a peer
-/// says it has of us is such a number.
-using change_number = std::uint64_t;
-
-/// From which peer, in which of its lives, a change came; 0: from here, or from several.
-using change_source = std::uint32_t;
 
 /// The changes of one shard after `from` up to and with `to`, as what the changed properties hold
 /// now. Stands for exactly what `clock` covers.
@@ -95,7 +89,7 @@ public:
 
   /// Forgets marks of deletes up to `upto` (R8). @returns twins and properties.
   std::vector<std::pair<std::string, std::string>> purge(change_number upto);
-  std::size_t delete_marks() const noexcept { return delete_marks_; }
+  std::size_t delete_marks() const noexcept { return delete_marks_.size(); }
 
   // ---- the disk --------------------------------------------------------------------------------
 
@@ -115,29 +109,16 @@ public:
   change_number forgotten() const noexcept { return forgotten_; }
 
 private:
-  struct property_state {
-    sibling_set siblings;
-    change_number changed = 0;
-    change_source source = 0;
-    bool unlogged = false;
-  };
-  using properties = std::map<std::string, property_state, std::less<>>;
-  using twins = std::map<std::string, properties, std::less<>>;
   struct teller {
     change_source source;
     change_number told;
     bool news; // it knows of writes that we do not
   };
-  struct property_place {
-    const std::string* twin;
-    const std::string* key;
-    property_state* state;
-  };
+  using place = property_table::place;
 
-  property_place place(std::string_view twin, std::string_view key);
-  void change(const property_place& at, sibling_set siblings, change_source source);
-  void mark(const property_place& at, change_source source);
-  void unmark(property_state& state);
+  void change(place at, sibling_set siblings, change_source source);
+  void mark(place at, change_source source);
+  void unmark(place at);
   void merge_one(std::string_view twin, std::string_view key, const sibling_set& theirs,
                  const version_vector& context, const teller& from);
   void merge_absent(const shard_interval& theirs, const teller& from);
@@ -145,9 +126,9 @@ private:
                      const version_vector& context) const;
   void drop_dead_lives(std::string_view twin);
   void log_is_up_to_date();
-  void forget_unlogged(const property_state& state);
-  void forget_twin(twins::iterator twin);
-  const properties* find(std::string_view twin) const;
+  void forget_twin(std::string_view twin);
+  void erase(place at);
+  replicated_entry entry_at(place at) const;
   write_id latest_life(std::string_view twin) const;
 
   writer_id own_;
@@ -155,11 +136,10 @@ private:
   version_vector clock_;
   change_number last_change_ = 0;
   change_number forgotten_ = 0;
-  twins twins_;
-  std::map<change_number, property_place> changes_; // each property once, at its last change
-  std::size_t delete_marks_ = 0;
+  property_table table_;
+  std::set<std::pair<change_number, place>> delete_marks_; // of properties that are gone
   std::set<std::pair<std::string, std::string>> contested_;
-  std::vector<property_place> unlogged_; // in the order of their first change
+  std::vector<place> unlogged_; // in the order of their first change
   shard_digest digest_;
 };
 

@@ -1,0 +1,117 @@
+#include "actors/sync/property_table.hpp"
+
+#include <algorithm>
+
+namespace gemel {
+
+namespace {
+
+constexpr auto before = [](const auto& cell, std::uint32_t key) { return cell.key < key; };
+
+} // namespace
+
+std::uint32_t property_table::number_in(const numbers& in, std::string_view name) {
+  auto found = in.find(name);
+  return found != in.end() ? found->second : nowhere;
+}
+
+const property_table::cell* property_table::cell_of(const row& in, std::uint32_t key) {
+  auto found = std::lower_bound(in.cells.begin(), in.cells.end(), key, before);
+  return found != in.cells.end() && found->key == key ? &*found : nullptr;
+}
+
+property_table::place property_table::find(std::string_view twin, std::string_view key) const {
+  auto row = row_of(twin);
+  auto number = row != nowhere ? number_in(by_key_, key) : nowhere;
+  const auto* found = number != nowhere ? cell_of(rows_[row], number) : nullptr;
+  return found != nullptr ? found->at : nowhere;
+}
+
+std::uint32_t property_table::use_key(std::string_view name) {
+  auto number = number_in(by_key_, name);
+  if (number == nowhere) {
+    number = keys_.add();
+    keys_[number].name = name;
+    by_key_.emplace(keys_[number].name, number);
+  }
+  ++keys_[number].uses;
+  return number;
+}
+
+void property_table::release_key(std::uint32_t number) {
+  if (--keys_[number].uses > 0)
+    return;
+  by_key_.erase(keys_[number].name);
+  keys_.erase(number);
+}
+
+property_table::place property_table::obtain(std::string_view twin, std::string_view key) {
+  if (auto known = find(twin, key); known != nowhere)
+    return known;
+  auto row = row_of(twin);
+  if (row == nowhere) {
+    row = rows_.add();
+    rows_[row].id = twin;
+    by_id_.emplace(rows_[row].id, row);
+  }
+  auto made = nodes_.add();
+  nodes_[made].row = row;
+  nodes_[made].key = use_key(key);
+  auto& cells = rows_[row].cells;
+  auto number = nodes_[made].key;
+  cells.insert(std::lower_bound(cells.begin(), cells.end(), number, before), {number, made});
+  return made;
+}
+
+void property_table::erase(place at) {
+  auto& gone = nodes_[at];
+  unlink(gone);
+  auto row = gone.row;
+  auto& cells = rows_[row].cells;
+  cells.erase(std::lower_bound(cells.begin(), cells.end(), gone.key, before));
+  release_key(gone.key);
+  if (cells.empty()) {
+    by_id_.erase(rows_[row].id);
+    rows_.erase(row);
+  }
+  nodes_.erase(at);
+}
+
+// ---- order of change ----------------------------------------------------------------------------
+
+void property_table::unlink(node& gone) {
+  if (gone.content.changed == 0)
+    return;
+  (gone.earlier != nowhere ? nodes_[gone.earlier].later : first_) = gone.later;
+  (gone.later != nowhere ? nodes_[gone.later].earlier : last_) = gone.earlier;
+  gone.earlier = gone.later = nowhere;
+  --size_;
+}
+
+void property_table::touch(place at, change_number number) {
+  auto& one = nodes_[at];
+  unlink(one);
+  GEMEL_CHECK(last_ == nowhere || nodes_[last_].content.changed < number);
+  one.content.changed = number;
+  one.earlier = last_;
+  (last_ != nowhere ? nodes_[last_].later : first_) = at;
+  last_ = at;
+  ++size_;
+}
+
+property_table::place property_table::first_after(change_number from) const {
+  auto found = nowhere;
+  for (auto at = last_; at != nowhere && nodes_[at].content.changed > from; at = nodes_[at].earlier)
+    found = at;
+  return found;
+}
+
+std::size_t property_table::count_after(change_number from, std::size_t count_max) const {
+  std::size_t made = 0;
+  for (auto at = last_; made < count_max && at != nowhere && nodes_[at].content.changed > from;
+       at = nodes_[at].earlier)
+    ++made;
+  return made;
+}
+
+} // namespace gemel

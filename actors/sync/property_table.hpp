@@ -1,0 +1,120 @@
+#pragma once
+
+#include "actors/sync/slab.hpp"
+#include "messages/packed.hpp"
+#include "messages/sibling.hpp"
+
+#include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace gemel {
+
+/// A replica's own count of the changes of one shard, local and remote alike; from 1. What a peer
+/// says it has of us is such a number.
+using change_number = std::uint64_t;
+
+/// From which peer, in which of its lives, a change came; 0: from here, or from several.
+using change_source = std::uint32_t;
+
+/// The properties of one shard's twins, and in which order they changed last. Flat, since a replica
+/// is read and written at random: a twin is found by one hash, its properties by their keys'
+/// numbers. Knows nothing of what they mean.
+class property_table {
+public:
+  /// Of a property; stays until it is erased.
+  using place = std::uint32_t;
+  static constexpr place nowhere = UINT32_MAX;
+
+  struct property {
+    sibling_set siblings{};
+    /// 0: it did not change yet.
+    change_number changed = 0;
+    change_source source = 0;
+    /// For the owner: whether it changed since it was logged.
+    bool unlogged = false;
+  };
+
+  place find(std::string_view twin, std::string_view key) const;
+  /// Makes it if it is not there.
+  place obtain(std::string_view twin, std::string_view key);
+  /// The twin goes with its last property.
+  void erase(place at);
+
+  property& at(place at) { return nodes_[at].content; }
+  const property& at(place at) const { return nodes_[at].content; }
+  const std::string& twin_of(place at) const { return rows_[nodes_[at].row].id; }
+  const std::string& key_of(place at) const { return keys_[nodes_[at].key].name; }
+
+  /// Calls `visit(place)` for each property of a twin, none of which it may erase.
+  template <class Visit>
+  void each_of(std::string_view twin, Visit&& visit) const {
+    if (auto row = row_of(twin); row != nowhere)
+      for (const auto& c : rows_[row].cells)
+        visit(c.at);
+  }
+  /// Calls `visit(id)` for each twin.
+  template <class Visit>
+  void each_twin(Visit&& visit) const {
+    for (const auto& [id, row] : by_id_)
+      visit(id);
+  }
+  bool empty() const noexcept { return by_id_.empty(); }
+
+  // ---- order of change -------------------------------------------------------------------------
+
+  /// It is the last that changed. @param number greater than that of any other.
+  void touch(place at, change_number number);
+  /// The first that changed after `from`; it costs a step for each that did.
+  place first_after(change_number from) const;
+  /// The next that changed after this one.
+  place next(place at) const { return nodes_[at].later; }
+  /// How many of them changed after `from`, counting at most `count_max`.
+  std::size_t count_after(change_number from, std::size_t count_max) const;
+  /// Properties that changed.
+  std::size_t size() const noexcept { return size_; }
+
+private:
+  struct node {
+    property content{};
+    std::uint32_t row = nowhere;
+    std::uint32_t key = nowhere;
+    place earlier = nowhere;
+    place later = nowhere;
+  };
+  struct cell {
+    std::uint32_t key = 0;
+    place at = nowhere;
+  };
+  struct row {
+    std::string id{};
+    boost::container::small_vector<cell, 4> cells{}; // by key
+  };
+  struct key_name {
+    std::string name{};
+    std::size_t uses = 0;
+  };
+  using numbers = boost::unordered_flat_map<std::string_view, std::uint32_t, text_hash>;
+
+  static std::uint32_t number_in(const numbers& in, std::string_view name);
+  std::uint32_t row_of(std::string_view twin) const { return number_in(by_id_, twin); }
+  static const cell* cell_of(const row& in, std::uint32_t key);
+  std::uint32_t use_key(std::string_view name);
+  void release_key(std::uint32_t number);
+  void unlink(node& gone);
+
+  slab<node> nodes_;
+  slab<row> rows_;
+  slab<key_name> keys_;
+  numbers by_id_;  // views of `rows_`
+  numbers by_key_; // views of `keys_`
+  place first_ = nowhere;
+  place last_ = nowhere;
+  std::size_t size_ = 0;
+};
+
+} // namespace gemel
