@@ -65,6 +65,15 @@ public:
   }
   bool empty() const noexcept { return by_id_.empty(); }
 
+  /// One above the greatest row; a twin keeps its row, and one that went leaves it to another.
+  std::uint32_t rows_end() const noexcept { return rows_.end(); }
+  /// Calls `visit(place)` for each property of the twin of a row, if there is one.
+  template <class Visit>
+  void each_in_row(std::uint32_t row, Visit&& visit) const {
+    for (const auto& c : rows_[row].cells)
+      visit(c.at);
+  }
+
   // ---- order of change -------------------------------------------------------------------------
 
   /// It is the last that changed. @param number greater than that of any other.

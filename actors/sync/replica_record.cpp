@@ -8,7 +8,6 @@ namespace gemel {
 namespace {
 
 constexpr std::uint8_t mark = 'S';
-constexpr std::uint8_t entry_mark = 'E';
 constexpr std::uint8_t format = 2;
 constexpr std::size_t sum_size = sizeof(std::uint32_t);
 
@@ -28,6 +27,10 @@ std::string pack_record(const replica_record& record) {
   }
   sent_names names; // a record spells its own names
   write_columns(out, record.clock, record.entries, names);
+  GEMEL_CHECK(record.numbers.size() == record.entries.size());
+  std::uint64_t last = 0;
+  for (auto number : record.numbers)
+    out.signed_varint(step_between(std::exchange(last, number), number));
   out.fixed(checksum_of(out.view()));
   return out.take();
 }
@@ -62,64 +65,19 @@ result<replica_record> unpack_record(std::string_view bytes) {
   }
   received_names names;
   auto columns = read_entries(in, names, SIZE_MAX);
+  std::uint64_t last = 0;
+  for (std::size_t i = 0; in.ok() && i < columns.entries.size(); ++i) {
+    last = step_from(last, in.signed_varint());
+    if (last == 0 || last > made.last_change)
+      in.fail("a change after the last");
+    made.numbers.push_back(last);
+  }
   if (in.ok() && !in.at_end())
     in.fail("bytes follow its end");
   if (!in.ok())
     return tl::unexpected{in.why(part)};
   made.clock = std::move(columns.clock);
   made.entries = std::move(columns.entries);
-  return made;
-}
-
-void pack_entry(byte_writer& out, std::uint16_t shard, std::uint64_t changed,
-                const replicated_entry& entry) {
-  out.u8(entry_mark);
-  out.fixed(shard);
-  out.varint(changed);
-  out.text(entry.twin);
-  out.text(entry.key);
-  out.varint(entry.siblings.size());
-  for (const auto& one : entry.siblings) {
-    out.fixed(one.write);
-    out.fixed(one.time);
-    out.fixed(one.life);
-    out.varint(one.depth);
-    pack_value(out, one.content);
-  }
-  out.fixed(checksum_of(out.view()));
-}
-
-result<replica_entry_record> unpack_entry(std::string_view bytes) {
-  constexpr const char* part = "replicated property";
-  if (bytes.size() < sum_size + 1)
-    return fail(errc::store_corrupt, "replicated property: it ends too early");
-  auto body = bytes.substr(0, bytes.size() - sum_size);
-  byte_reader sum{bytes.substr(body.size())};
-  if (sum.fixed<std::uint32_t>() != checksum_of(body))
-    return fail(errc::store_corrupt, "replicated property: its checksum does not match");
-  byte_reader in{body};
-  if (in.u8() != entry_mark)
-    in.fail("this is no replicated property");
-  replica_entry_record made;
-  made.shard = in.fixed<std::uint16_t>();
-  if (made.shard >= limits::replica_shards)
-    in.fail("there is no such shard");
-  made.changed = in.varint();
-  made.entry.twin = in.text(limits::id_bytes_max, "a twin's id is too long");
-  made.entry.key = in.text(limits::id_bytes_max, "a property's name is too long");
-  for (auto left = in.varint(); left > 0 && in.ok(); --left) {
-    sibling one;
-    one.write = in.fixed<write_id>();
-    one.time = in.fixed<hybrid_time>();
-    one.life = in.fixed<write_id>();
-    one.depth = static_cast<std::uint32_t>(in.bounded(UINT32_MAX, "too deep"));
-    one.content = unpack_value(in);
-    made.entry.siblings.push_back(std::move(one));
-  }
-  if (in.ok() && !in.at_end())
-    in.fail("bytes follow its end");
-  if (!in.ok())
-    return tl::unexpected{in.why(part)};
   return made;
 }
 

@@ -19,7 +19,7 @@ struct peer_position {
   std::uint64_t received = 0;
 };
 
-/// What one step changed in one shard, as the log keeps it: data, clock and the position in the
+/// What one step changed in one shard, as a store keeps it: data, clock and the position in the
 /// peer's changes at once, or nothing of it. A byte 'S', a byte of format version, the fields, a
 /// checksum of 4 bytes.
 struct replica_record {
@@ -30,7 +30,7 @@ struct replica_record {
   peer_position position{};
   version_vector clock{};
   std::vector<replicated_entry> entries{};
-  /// When each of them changed, by the replica's count. Not packed: a log keeps the order.
+  /// When each of them changed, by the replica's count, from 1; at most `last_change`.
   std::vector<std::uint64_t> numbers{};
 };
 
@@ -38,19 +38,5 @@ std::string pack_record(const replica_record& record);
 
 /// @returns errc::store_corrupt with the place; errc::incompatible for a newer format.
 result<replica_record> unpack_record(std::string_view bytes);
-
-/// One property as a store keeps it by property: a byte 'E', when it changed, its fields, a
-/// checksum of 4 bytes.
-struct replica_entry_record {
-  std::uint16_t shard = 0;
-  std::uint64_t changed = 0;
-  replicated_entry entry{};
-};
-
-void pack_entry(byte_writer& out, std::uint16_t shard, std::uint64_t changed,
-                const replicated_entry& entry);
-
-/// @returns errc::store_corrupt with the place.
-result<replica_entry_record> unpack_entry(std::string_view bytes);
 
 } // namespace gemel

@@ -107,7 +107,7 @@ change_source replicator::source_of(site_id peer, std::uint64_t incarnation) {
 
 void replicator::log_record(std::uint16_t shard, replica_record record) {
   unsafe_step step{0, shard, record.last_change, record.position};
-  step.journal = journal_->append(record);
+  step.journal = journal_->append(record, *shards_[shard].replica);
   unsafe_.push_back(step);
 }
 
@@ -117,23 +117,16 @@ void replicator::log(std::uint16_t shard, const peer_position& position, bool is
   auto entries = replica.take_changes();
   if (is_remote && options_.merged)
     options_.merged(entries);
-  if (position.received != 0 && options_.rules.broken(planted_bug::position_before_data)) {
-    log_record(
-        shard,
-        {shard, replica.last_change(), replica.forgotten(), position, replica.clock(), {}, {}});
-    return log_record(shard, {shard,
-                              replica.last_change(),
-                              replica.forgotten(),
-                              {},
-                              replica.clock(),
-                              std::move(entries),
-                              {}});
-  }
   std::vector<std::uint64_t> numbers;
   for (const auto& one : entries)
     numbers.push_back(replica.changed(one.twin, one.key));
-  log_record(shard, {shard, replica.last_change(), replica.forgotten(), position, replica.clock(),
-                     std::move(entries), std::move(numbers)});
+  replica_record made{shard,           replica.last_change(), replica.forgotten(), position,
+                      replica.clock(), std::move(entries),    std::move(numbers)};
+  if (position.received != 0 && options_.rules.broken(planted_bug::position_before_data)) {
+    log_record(shard, {shard, made.last_change, made.forgotten, position, made.clock, {}, {}});
+    made.position = {};
+  }
+  log_record(shard, std::move(made));
 }
 
 void replicator::log_write(std::uint16_t shard) {
@@ -146,16 +139,6 @@ void replicator::log_write(std::uint16_t shard) {
 void replicator::end_turn() {
   for (auto shard : std::exchange(written_, {}))
     log(shard, {});
-}
-
-void replicator::replay(const replica_record& record) {
-  auto& state = shard_at(record.shard);
-  state.replica->restore(record.entries, record.clock, record.last_change, record.forgotten);
-  state.safe = record.last_change;
-  clock_.observe(greatest_time(record.entries));
-  const auto& p = record.position;
-  if (p.received != 0)
-    positions_[{{p.site, p.incarnation}, record.shard}] = {p.received, p.received};
 }
 
 void replicator::restore(const replica_record& position) {
@@ -306,8 +289,7 @@ void replicator::purge() {
         || options_.rules.broken(planted_bug::early_purge))
       upto = state.replica->last_change();
     auto before = state.replica->delete_marks();
-    for (const auto& [twin, key] : state.replica->purge(upto))
-      journal_->forget(shard, twin, key);
+    state.replica->purge(upto);
     marks_.kept += state.replica->delete_marks();
     marks_.collected += before - state.replica->delete_marks();
   }

@@ -20,13 +20,9 @@ namespace gemel {
 class replica_journal {
 public:
   virtual ~replica_journal() = default;
-  /// Takes what one step changed. @returns its position, from 1; consecutive. It is safe when
-  /// `replicator::safe` says so.
-  virtual std::uint64_t append(const replica_record& record) = 0;
-  /// Nothing is left of this property, not even a mark of its delete.
-  virtual void forget(std::uint16_t shard, std::string_view twin, std::string_view key) {
-    static_cast<void>(shard), static_cast<void>(twin), static_cast<void>(key);
-  }
+  /// Takes what one step changed. @param of the shard, as that step left it.
+  /// @returns its position, from 1; consecutive. It is safe when `replicator::safe` says so.
+  virtual std::uint64_t append(const replica_record& record, const shard_replica& of) = 0;
 };
 
 /// A conflict that waits for a decision.
@@ -82,9 +78,7 @@ public:
 
   // ---- start -----------------------------------------------------------------------------------
 
-  /// Takes back one record of the journal, in order, before anything else.
-  void replay(const replica_record& record);
-  /// Takes all of a shard back that a journal kept by property.
+  /// Takes back all of a shard, before anything else; see `shard_replica::restore_all`.
   void restore(const replica_record& head, std::vector<shard_replica::numbered_entry> all);
   /// Takes back how far a peer's changes of a shard are part of it.
   void restore(const replica_record& position);

@@ -11,6 +11,8 @@ namespace gemel {
 
 namespace {
 
+constexpr std::uint32_t page_twins = 64;
+
 const sibling* find_write(const sibling_set& in, write_id write) {
   auto at = std::find_if(in.begin(), in.end(), [&](const sibling& s) { return s.write == write; });
   return at != in.end() ? &*at : nullptr;
@@ -316,16 +318,13 @@ void shard_replica::repair(const std::vector<replicated_entry>& theirs) {
   }
 }
 
-std::vector<std::pair<std::string, std::string>> shard_replica::purge(change_number upto) {
-  std::vector<std::pair<std::string, std::string>> made;
+void shard_replica::purge(change_number upto) {
   while (!delete_marks_.empty() && delete_marks_.begin()->first <= upto) {
     auto [number, at] = *delete_marks_.begin();
     if (!rules_->broken(planted_bug::early_purge))
       forgotten_ = std::max(forgotten_, number);
-    made.emplace_back(table_.twin_of(at), table_.key_of(at));
     erase(at);
   }
-  return made;
 }
 
 // ---- the disk -----------------------------------------------------------------------------------
@@ -345,25 +344,17 @@ std::vector<replicated_entry> shard_replica::take_changes() {
   return made;
 }
 
-void shard_replica::restore(const std::vector<replicated_entry>& entries,
-                            const version_vector& clock, change_number last_change,
-                            change_number forgotten) {
-  for (const auto& e : entries)
-    change(table_.obtain(e.twin, e.key), e.siblings, 0);
-  for (const auto& e : entries)
-    drop_dead_lives(e.twin);
-  log_is_up_to_date();
-  clock_ = clock;
-  if (rules_->broken(planted_bug::counter_from_zero)) {
-    clock_ = {};
-    for (const auto& e : clock.entries())
-      if (e.writer != own_)
-        clock_.advance({e.writer, e.number});
-  }
-  // Changes keep the numbers that they had, or higher ones that were given before the crash too.
-  GEMEL_CHECK(last_change >= last_change_);
-  last_change_ = last_change;
-  forgotten_ = std::max(forgotten_, forgotten);
+std::uint32_t shard_replica::pages() const noexcept {
+  return (table_.rows_end() + page_twins - 1) / page_twins;
+}
+
+std::vector<shard_replica::numbered_entry> shard_replica::page(std::uint32_t number) const {
+  std::vector<numbered_entry> made;
+  auto end = std::min(table_.rows_end(), (number + 1) * page_twins);
+  for (auto row = number * page_twins; row < end; ++row)
+    table_.each_in_row(row,
+                       [&](place at) { made.emplace_back(table_.at(at).changed, entry_at(at)); });
+  return made;
 }
 
 change_number shard_replica::changed(std::string_view twin, std::string_view key) const {
@@ -373,18 +364,18 @@ change_number shard_replica::changed(std::string_view twin, std::string_view key
 
 void shard_replica::restore_all(std::vector<numbered_entry> all, const version_vector& clock,
                                 change_number last_change, change_number forgotten) {
-  std::sort(all.begin(), all.end(),
-            [](const auto& one, const auto& other) { return one.first < other.first; });
   for (auto& [number, entry] : all) {
     GEMEL_CHECK(number > last_change_);
     last_change_ = number - 1;
     change(table_.obtain(entry.twin, entry.key), std::move(entry.siblings), 0);
   }
   log_is_up_to_date();
-  clock_ = clock;
   GEMEL_CHECK(last_change >= last_change_);
   last_change_ = last_change;
   forgotten_ = forgotten;
+  for (const auto& e : clock.entries())
+    if (e.writer != own_ || !rules_->broken(planted_bug::counter_from_zero))
+      clock_.advance({e.writer, e.number});
 }
 
 } // namespace gemel

@@ -87,22 +87,23 @@ public:
   /// with the greater hash, and every value that one of both has.
   void repair(const std::vector<replicated_entry>& theirs);
 
-  /// Forgets marks of deletes up to `upto` (R8). @returns twins and properties.
-  std::vector<std::pair<std::string, std::string>> purge(change_number upto);
+  /// Forgets marks of deletes up to `upto` (R8).
+  void purge(change_number upto);
   std::size_t delete_marks() const noexcept { return delete_marks_.size(); }
 
   // ---- the disk --------------------------------------------------------------------------------
 
   /// The properties that changed since this was last called, as they are; for the log.
   std::vector<replicated_entry> take_changes();
-  /// Puts back what `take_changes` gave, in the order of the log.
-  void restore(const std::vector<replicated_entry>& entries, const version_vector& clock,
-               change_number last_change, change_number forgotten);
   /// When the property changed last; 0: nothing is here of it.
   change_number changed(std::string_view twin, std::string_view key) const;
   /// One property, with when it changed.
   using numbered_entry = std::pair<change_number, replicated_entry>;
-  /// Takes all of a shard back at once, into a replica that has nothing yet.
+  /// All that is here, in pages of some twins each: a twin stays on its page.
+  std::uint32_t pages() const noexcept;
+  std::vector<numbered_entry> page(std::uint32_t number) const;
+  /// Takes all of a shard back at once, into a replica that has nothing yet. @param all in the
+  /// order of their changes, none twice and none after the last.
   void restore_all(std::vector<numbered_entry> all, const version_vector& clock,
                    change_number last_change, change_number forgotten);
   /// Deletes up to this change may have no mark any more: who knows less gets a full copy.

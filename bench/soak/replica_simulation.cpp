@@ -1,5 +1,6 @@
 #include "bench/soak/replica_simulation.hpp"
 
+#include "actors/sync/replica_keeper.hpp"
 #include "bench/soak/replica_oracle.hpp"
 
 #include <fmt/format.h>
@@ -29,9 +30,23 @@ constexpr std::uint64_t happenings_max = 400'000;
 
 class simulation;
 
+// What one step wrote: all of it is there after a crash, or nothing.
+struct disk_write {
+  struct change {
+    std::string key;
+    std::string end; // of a range that is erased; empty: the bytes are put
+    std::string bytes{};
+  };
+  std::vector<change> changes{};
+  replica_record head{}; // without its entries
+  bool torn = false;
+};
+
 // One node: its disk outlives it, its replicas do not.
-struct sim_node final : replica_journal {
-  std::uint64_t append(const replica_record& record) override;
+struct sim_node final : replica_journal, replica_pages {
+  std::uint64_t append(const replica_record& record, const shard_replica& of) override;
+  void put(std::string_view key, std::string_view bytes) override;
+  void erase(std::string_view begin, std::string_view end) override;
 
   simulation* world = nullptr;
   std::size_t number = 0;
@@ -40,12 +55,13 @@ struct sim_node final : replica_journal {
   replica_identity identity;
   std::uint32_t lives = 0;
 
-  std::vector<std::string> durable;
+  std::vector<disk_write> durable;
   std::uint64_t disk_incarnation = 0; // of the records' change numbers
-  std::vector<std::string> unsynced;
+  std::vector<disk_write> unsynced;
   std::uint64_t appended = 0; // since the start of this process
   bool syncing = false;
   std::uint32_t process = 0; // what belongs to an older one is ignored
+  std::unique_ptr<replica_keeper> keeper;
   std::unique_ptr<replicator> replicas;
   std::int64_t tick_at = -1;
 
@@ -56,7 +72,7 @@ struct sim_node final : replica_journal {
   std::int64_t drift_since = 0;
   bool disk_is_slow = false;
 
-  std::vector<std::string> backup;
+  std::vector<disk_write> backup;
   std::uint64_t backup_incarnation = 0;
   // What the disk says of positions in peers' changes, for the check of cursors.
   std::map<std::tuple<site_id, std::uint64_t, std::uint16_t>, change_number> safe_positions;
@@ -96,6 +112,8 @@ private:
   moment time_of(const sim_node& node) const;
   void make_nodes();
   void start(sim_node& node, bool fresh_identity);
+  void load(sim_node& node);
+  void note_position(sim_node& node, const replica_record& head);
   void stop(sim_node& node);
   void crash(sim_node& node);
   void sync_disk(sim_node& node);
@@ -124,6 +142,7 @@ private:
   std::mt19937_64 random_;
   planted_bug planted_;
   sync_rules rules_;
+  std::size_t keeper_cycle_bytes_ = 0;
   std::vector<std::unique_ptr<sim_node>> nodes_;
   replica_oracle oracle_{0};
   std::priority_queue<happening> queue_;
@@ -136,9 +155,19 @@ private:
   simulation_result result_;
 };
 
-std::uint64_t sim_node::append(const replica_record& made) {
-  auto record = pack_record(made);
-  unsynced.push_back(std::move(record));
+void sim_node::put(std::string_view key, std::string_view bytes) {
+  unsynced.back().changes.push_back({std::string{key}, {}, std::string{bytes}});
+}
+
+void sim_node::erase(std::string_view begin, std::string_view end) {
+  unsynced.back().changes.push_back({std::string{begin}, std::string{end}});
+}
+
+std::uint64_t sim_node::append(const replica_record& record, const shard_replica& of) {
+  disk_write made;
+  made.head = {record.shard, record.last_change, record.forgotten, record.position, {}, {}, {}};
+  unsynced.push_back(std::move(made));
+  keeper->append(record, of);
   ++appended;
   world->need_sync(*this);
   return appended;
@@ -150,6 +179,7 @@ simulation::simulation(std::uint64_t seed, planted_bug planted) : random_{seed},
   rules_.planted = planted;
   rules_.flush_interval = milliseconds{below(2) * 50};
   rules_.digest_interval = milliseconds{1'000 + below(3'000)};
+  keeper_cycle_bytes_ = 100 + below(3'000);
   if (chance(50)) {
     rules_.part_bytes = 150 + below(400);
     rules_.part_entries = 2 + below(4);
@@ -225,24 +255,13 @@ void simulation::start(sim_node& node, bool fresh_identity) {
   node.syncing = false;
   node.tick_at = -1;
   node.replicas = std::make_unique<replicator>(std::move(options), node);
-  std::size_t good = 0;
-  for (const auto& record : node.durable) {
-    auto sound = unpack_record(record);
-    if (!sound)
-      break; // torn: everything after it was never acknowledged
-    node.replicas->replay(*sound);
-    ++good;
-  }
-  node.durable.resize(good);
+  load(node);
   node.last_change.clear();
   node.safe_positions.clear();
   std::map<std::uint16_t, change_number> held;
-  for (const auto& record : node.durable) {
-    auto read = unpack_record(record);
-    held[read->shard] = read->last_change;
-    if (read->position.received != 0)
-      node.safe_positions[{read->position.site, read->position.incarnation, read->shard}] =
-          read->position.received;
+  for (const auto& write : node.durable) {
+    held[write.head.shard] = write.head.last_change;
+    note_position(node, write.head);
   }
   node.last_change = held;
   oracle_.restarted(node.number, from, node.identity.incarnation, node.identity.writer, held);
@@ -252,6 +271,32 @@ void simulation::start(sim_node& node, bool fresh_identity) {
   for (auto shard : shard_numbers)
     if (const auto* replica = node.replicas->replica(shard))
       wrong(oracle_.check(node.number, shard, *replica));
+}
+
+void simulation::load(sim_node& node) {
+  auto is_torn = [](const disk_write& write) { return write.torn; };
+  // Everything after it was never acknowledged.
+  node.durable.erase(std::find_if(node.durable.begin(), node.durable.end(), is_torn),
+                     node.durable.end());
+  std::map<std::string, std::string> kept;
+  for (const auto& write : node.durable)
+    for (const auto& change : write.changes)
+      if (change.end.empty())
+        kept[change.key] = change.bytes;
+      else
+        kept.erase(kept.lower_bound(change.key), kept.lower_bound(change.end));
+  node.keeper = std::make_unique<replica_keeper>(node, keeper_cycle_bytes_);
+  replica_loader loader{*node.keeper, *node.replicas};
+  for (const auto& [key, bytes] : kept)
+    if (auto taken = loader.take(key, bytes); !taken)
+      return wrong(node.name + ": " + to_string(taken.error()));
+  if (auto done = loader.finish(); !done)
+    wrong(node.name + ": " + to_string(done.error()));
+}
+
+void simulation::note_position(sim_node& node, const replica_record& head) {
+  if (const auto& p = head.position; p.received != 0)
+    node.safe_positions[{p.site, p.incarnation, head.shard}] = p.received;
 }
 
 void simulation::stop(sim_node& node) {
@@ -276,9 +321,8 @@ void simulation::crash(sim_node& node) {
     node.durable.push_back(node.unsynced[i]);
   if (kept < node.unsynced.size() && drawn(fault_kind::torn_write) && chance(50)) {
     count(fault_kind::torn_write);
-    auto torn = node.unsynced[kept];
-    torn.resize(below(torn.size()));
-    node.durable.push_back(std::move(torn));
+    node.durable.push_back(node.unsynced[kept]);
+    node.durable.back().torn = true;
   }
   node.unsynced.clear();
 }
@@ -297,12 +341,9 @@ void simulation::need_sync(sim_node& node) {
 }
 
 void simulation::sync_disk(sim_node& node) {
-  for (auto& record : node.unsynced) {
-    auto read = unpack_record(record);
-    const auto& p = read->position;
-    if (p.received != 0)
-      node.safe_positions[{p.site, p.incarnation, read->shard}] = p.received;
-    node.durable.push_back(std::move(record));
+  for (auto& write : node.unsynced) {
+    note_position(node, write.head);
+    node.durable.push_back(std::move(write));
   }
   node.unsynced.clear();
   node.syncing = false;
@@ -551,7 +592,7 @@ void simulation::lose_data(sim_node& node, bool restore) {
   count(restore ? fault_kind::restored : fault_kind::wiped);
   stop(node);
   node.unsynced.clear();
-  node.durable = restore ? node.backup : std::vector<std::string>{};
+  node.durable = restore ? node.backup : std::vector<disk_write>{};
   if (restore)
     node.disk_incarnation = node.backup_incarnation;
   later(static_cast<std::int64_t>(below(4'000)) * ms, [this, &node] { start(node, true); });

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/sync/replicator.hpp"
+#include "actors/sync/replica_keeper.hpp"
 #include "runtime/adapters/rocks_database.hpp"
 
 #include <cstdint>
@@ -10,17 +10,16 @@
 
 namespace gemel {
 
-/// The replicas of a node in the store's own database, property by property, so that nothing has to
-/// be compacted but what RocksDB compacts itself. What the replicas took of the cells' log and how
-/// far that is are one write, as are what a peer changed and the position in its changes. One
-/// thread at a time.
-class rocks_replicas final : public replica_journal {
+/// The replicas of a node in the store's own database, as `replica_keeper` keeps them. What the
+/// replicas took of the cells' log and how far that is are one write, as are what a peer changed
+/// and the position in its changes. One thread at a time.
+class rocks_replicas final : public replica_journal, private replica_pages {
 public:
   /// @param in must outlive this.
-  explicit rocks_replicas(rocks_database& in) : in_{in} {}
+  explicit rocks_replicas(rocks_database& in) : in_{in}, keeper_{*this} {}
 
   /// Gives all that is kept to replicas that have nothing yet.
-  /// @returns errc::store_corrupt, errc::store_failed.
+  /// @returns errc::store_corrupt, errc::incompatible, errc::store_failed.
   result<void> load(replicator& into);
   /// Up to where the cells' log was taken; nothing: never.
   result<std::optional<log_position>> cursor() const;
@@ -31,8 +30,7 @@ public:
 
   // ---- what the next commit keeps ----
 
-  std::uint64_t append(const replica_record& record) override;
-  void forget(std::uint16_t shard, std::string_view twin, std::string_view key) override;
+  std::uint64_t append(const replica_record& record, const shard_replica& of) override;
   void keep_cursor(log_position at);
   void keep_pending(std::string_view bytes);
 
@@ -41,9 +39,12 @@ public:
   result<std::uint64_t> commit(bool sync);
 
 private:
+  void put(std::string_view key, std::string_view bytes) override;
+  void erase(std::string_view begin, std::string_view end) override;
+
   rocks_database& in_;
+  replica_keeper keeper_;
   rocksdb::WriteBatch batch_;
-  byte_writer packed_; // scratch
   std::uint64_t appended_ = 0;
 };
 

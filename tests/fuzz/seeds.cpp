@@ -164,6 +164,9 @@ void write_replicas(seed_folder to) {
   to.add(pack_record(made));
   made.clock = some_clock();
   made.entries = some_entries();
+  for (std::size_t i = 0; i < made.entries.size(); ++i)
+    made.numbers.push_back(i + 1);
+  made.last_change = made.numbers.size();
   to.add(pack_record(made));
 }
 

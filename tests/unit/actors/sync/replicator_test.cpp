@@ -16,7 +16,7 @@ constexpr std::uint16_t shard = 3;
 // Two nodes and a perfect way between them; every record is safe at once.
 struct pair_of_nodes {
   struct node final : replica_journal {
-    std::uint64_t append(const replica_record& record) override {
+    std::uint64_t append(const replica_record& record, const shard_replica&) override {
       log.push_back(pack_record(record));
       return log.size();
     }

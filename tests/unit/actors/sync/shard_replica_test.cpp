@@ -269,27 +269,6 @@ TEST_CASE("who got a full copy gives full copies to those behind it", "[unit][sy
   CHECK(c.values("m", "x").empty());
 }
 
-TEST_CASE("a replica comes back from its log as it was", "[unit][sync]") {
-  replica a{at_a};
-  replica back{at_a};
-  auto log = [&] { back.restore(a.take_changes(), a.clock(), a.last_change(), a.forgotten()); };
-  a.create("m");
-  a.set("m", "x", 1);
-  log();
-  a.unset("m", "x");
-  log();
-  a.create("n");
-  a.set("n", "y", 2);
-  log();
-  a.remove("m");
-  log();
-  CHECK(back.clock() == a.clock());
-  CHECK(back.last_change() == a.last_change());
-  CHECK(back.digest().root() == a.digest().root());
-  CHECK(back.next_write() == a.next_write());
-  CHECK(back.cut(3, 0).entries == a.cut(3, 0).entries);
-}
-
 TEST_CASE("a shard refuses more writers than allowed and changes nothing", "[unit][sync]") {
   sync_rules rules;
   rules.writers_max = 2;
@@ -314,12 +293,12 @@ TEST_CASE("repair brings differing copies of equal clocks together", "[unit][syn
   a.set("m", "x", 1);
   a.tell(b);
   REQUIRE(a.clock() == b.clock());
-  auto damaged = a.cut(0, 0).entries;
-  for (auto& e : damaged)
+  auto damaged = a.page(0);
+  for (auto& [number, e] : damaged)
     if (e.key == "x")
       e.siblings[0].content = value{99};
   replica wrong{at_b};
-  wrong.restore(damaged, a.clock(), 2, 0);
+  wrong.restore_all(damaged, a.clock(), a.last_change(), 0);
   CHECK(wrong.digest().root() != a.digest().root());
   auto ours = a.cut(0, 0).entries;
   auto theirs = wrong.cut(0, 0).entries;
