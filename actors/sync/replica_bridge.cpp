@@ -93,7 +93,7 @@ void replica_bridge::take(const stored_event& event, const moment& read_at) {
 }
 
 void replica_bridge::note(std::string_view twin, std::string_view key) {
-  news_[std::string{twin}].emplace(key);
+  news_.note(twin, key);
 }
 
 void replica_bridge::took_create(const stored_event& event, const moment& now) {
@@ -134,9 +134,10 @@ bool replica_bridge::is_push(const push* ours, const stored_change& change) cons
   if (ours == nullptr)
     return false;
   if (change.removed)
-    return ours->unset.contains(change.key);
-  auto at = ours->set.find(change.key);
-  return at != ours->set.end() && at->second == change.content;
+    return std::find(ours->unset.begin(), ours->unset.end(), change.key) != ours->unset.end();
+  return std::any_of(ours->set.begin(), ours->set.end(), [&](const property& set) {
+    return set.key == change.key && set.content == change.content;
+  });
 }
 
 void replica_bridge::took_changes(const stored_event& event, const moment& now) {
@@ -299,50 +300,82 @@ void replica_bridge::restored() {
 
 // ---- the cells ----------------------------------------------------------------------------------
 
-// Goes round, so that a push that fails again and again keeps nothing else waiting.
-std::vector<std::string> replica_bridge::news(std::size_t count) const {
+std::vector<std::string> replica_bridge::to_look_at(const std::vector<std::string>& twins) const {
   std::vector<std::string> made;
-  auto at = news_.upper_bound(last_news_);
-  for (auto left = std::min(count, news_.size()); left > 0; --left, ++at) {
-    if (at == news_.end())
-      at = news_.begin();
-    made.push_back(at->first);
-  }
+  for (const auto& twin : twins)
+    if (const auto* changed = news_.find(twin);
+        changed != nullptr && !std::all_of(changed->begin(), changed->end(), is_property))
+      made.push_back(twin);
   return made;
 }
 
 replica_pushes replica_bridge::next(const std::vector<std::string>& twins,
                                     const std::vector<twin_record>& shown) {
-  std::map<std::string_view, const twin_record*> by_id;
+  boost::unordered_flat_map<std::string_view, const twin_record*, text_hash> by_id;
   for (const auto& one : shown)
     by_id.emplace(one.id, &one);
   replica_pushes made;
   std::vector<absent_twin> absent;
   for (const auto& twin : twins) {
-    auto node = news_.extract(twin);
-    if (node.empty())
+    auto changed = news_.take(twin);
+    if (!changed)
       continue;
-    last_news_ = twin;
-    const auto& keys = node.mapped();
-    auto held = replicas_.read(replica_shard_of(twin), twin);
-    auto at = by_id.find(twin);
-    if (!replicates(at != by_id.end() ? at->second->type : text_in(held.life, "type")))
-      continue; // Only handed on to others.
-    if (at == by_id.end() && held.alive) {
-      absent.emplace_back(twin, std::move(held));
-    } else if (at != by_id.end() && held.alive) {
-      push_changes(*at->second, held, keys, made);
-      push_place(*at->second, made);
-      push_lifecycle(*at->second, held, made);
-    } else if (at != by_id.end() && keys.contains(replica_keys::life)) {
-      made.removes.push_back(twin);
-      pending_[twin].removes = true;
+    if (std::all_of(changed->begin(), changed->end(), is_property)) {
+      push_blindly(twin, *changed, made);
+    } else {
+      auto at = by_id.find(twin);
+      push_seen(twin, *changed, at != by_id.end() ? at->second : nullptr, absent, made);
     }
   }
   push_creates(absent, made);
   pushes_ += made.creates.size() + made.updates.size() + made.removes.size() + made.moves.size()
              + made.steps.size();
   return made;
+}
+
+void replica_bridge::push_seen(const std::string& twin, const keys& changed,
+                               const twin_record* shown, std::vector<absent_twin>& absent,
+                               replica_pushes& into) {
+  auto held = replicas_.read(replica_shard_of(twin), twin);
+  if (!replicates(shown != nullptr ? shown->type : text_in(held.life, "type")))
+    return; // Only handed on to others.
+  if (shown == nullptr && held.alive) {
+    absent.emplace_back(twin, std::move(held));
+  } else if (shown != nullptr && held.alive) {
+    push_changes(*shown, held, changed, into);
+    push_place(*shown, into);
+    push_lifecycle(*shown, held, into);
+  } else if (shown != nullptr
+             && std::find(changed.begin(), changed.end(), replica_keys::life) != changed.end()) {
+    into.removes.push_back(twin);
+    pending_[twin].removes = true;
+  }
+}
+
+void replica_bridge::push_blindly(const std::string& twin, const keys& changed,
+                                  replica_pushes& into) {
+  auto shard = replica_shard_of(twin);
+  if (!replicas_.alive(shard, twin) || !replicates(replicas_.type_of(shard, twin)))
+    return;
+  twin_update made;
+  made.id = twin;
+  for (const auto& key : changed) {
+    auto held = replicas_.read_property(shard, twin, key);
+    if (held.present)
+      made.set.push_back({key, std::move(held.content)});
+    else
+      made.unset.push_back(key);
+  }
+  push_set(std::move(made), into);
+}
+
+void replica_bridge::push_set(twin_update wanted, replica_pushes& into) {
+  if (wanted.set.empty() && wanted.unset.empty())
+    return;
+  auto& ours = pending_[wanted.id];
+  ours.set.insert(ours.set.end(), wanted.set.begin(), wanted.set.end());
+  ours.unset.insert(ours.unset.end(), wanted.unset.begin(), wanted.unset.end());
+  into.updates.push_back(std::move(wanted));
 }
 
 void replica_bridge::push_creates(const std::vector<absent_twin>& absent, replica_pushes& into) {
@@ -367,7 +400,7 @@ void replica_bridge::push_creates(const std::vector<absent_twin>& absent, replic
     for (const auto& [key, shown] : held.properties)
       if (is_property(key) && shown.present) {
         made.properties.push_back({key, shown.content});
-        wanted.set.insert_or_assign(key, shown.content);
+        wanted.set.push_back({key, shown.content});
       }
     wanted.creates = true;
     wanted.parent = made.parent;
@@ -378,18 +411,21 @@ void replica_bridge::push_creates(const std::vector<absent_twin>& absent, replic
 }
 
 void replica_bridge::push_changes(const twin_record& shown, const replicated_twin& held,
-                                  const key_set& keys, replica_pushes& into) {
-  twin_update made;
-  auto all = keys;
-  if (keys.contains(replica_keys::life)) { // A life went with all it held, and another is there.
+                                  const keys& changed, replica_pushes& into) {
+  std::set<std::string_view> all{changed.begin(), changed.end()};
+  if (all.contains(replica_keys::life)) { // A life went with all it held, and another is there.
     for (const auto& [key, content] : shown.properties)
       all.insert(key);
     for (const auto& [key, content] : held.properties)
       all.insert(key);
   }
-  for (const auto& key : all) {
-    if (!is_property(key))
+  twin_update made;
+  made.id = shown.id;
+  made.if_version = shown.version;
+  for (auto name : all) {
+    if (!is_property(name))
       continue;
+    std::string key{name};
     auto at = held.properties.find(key);
     const auto* is = shown.find(key);
     if (at == held.properties.end() || !at->second.present) {
@@ -399,15 +435,7 @@ void replica_bridge::push_changes(const twin_record& shown, const replicated_twi
       made.set.push_back({key, at->second.content});
     }
   }
-  if (made.set.empty() && made.unset.empty())
-    return;
-  auto& wanted = pending_[shown.id];
-  for (const auto& [key, content] : made.set)
-    wanted.set.insert_or_assign(key, content);
-  wanted.unset.insert(made.unset.begin(), made.unset.end());
-  made.id = shown.id;
-  made.if_version = shown.version;
-  into.updates.push_back(std::move(made));
+  push_set(std::move(made), into);
 }
 
 void replica_bridge::push_place(const twin_record& shown, replica_pushes& into) {
@@ -489,10 +517,10 @@ result<void> replica_bridge::restore_pending(std::string_view bytes) {
     one.removes = (flags & 2) != 0;
     for (auto left = in.varint(); left > 0 && in.ok(); --left) {
       auto key = name();
-      one.set.insert_or_assign(std::move(key), unpack_value(in));
+      one.set.push_back({std::move(key), unpack_value(in)});
     }
     for (auto left = in.varint(); left > 0 && in.ok(); --left)
-      one.unset.insert(name());
+      one.unset.push_back(name());
     if ((flags & 4) != 0)
       one.parent = name();
     if ((flags & 8) != 0)

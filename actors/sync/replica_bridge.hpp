@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/log_record.hpp"
+#include "actors/sync/news_list.hpp"
 #include "actors/sync/replicated_tree.hpp"
 #include "actors/sync/replicator.hpp"
 #include "messages/records.hpp"
@@ -40,8 +41,9 @@ struct replica_pushes {
 /// then and the replicas do not hold is pushed again, so that both agree in the end, whatever
 /// overtakes what.
 ///
-/// One round: `take` what the log has; `next`, keep `pending_bytes` with the replicas, carry the
-/// pushes out, take the log up to what they wrote, `pushed`. A core: no actor, no clock, no disk.
+/// One round: `news`; look `to_look_at`, and take the log up to then; `next`, keep `pending_bytes`
+/// with the replicas, carry the pushes out, take the log up to what they wrote, `pushed`. Peers may
+/// be heard all the time. A core: no actor, no clock, no disk.
 class replica_bridge {
 public:
   /// @param types of the twins that this node gives away and takes; empty: of all.
@@ -59,10 +61,14 @@ public:
 
   bool has_news() const noexcept { return !news_.empty(); }
   std::size_t news_count() const noexcept { return news_.size(); }
-  /// Twins that may have to be pushed, at most `count`; then call `next`.
-  std::vector<std::string> news(std::size_t count) const;
+  /// Twins that may have to be pushed, at most `count`; then call `next` with them.
+  std::vector<std::string> news(std::size_t count) { return news_.next(count); }
+  /// Of these the ones of which more than some properties may differ. The others are pushed as
+  /// replicas hold them, whatever the cells show: what the cells wrote meanwhile comes by the log,
+  /// is the later write, and is pushed again.
+  std::vector<std::string> to_look_at(const std::vector<std::string>& twins) const;
   /// What is to be pushed for these twins. They are no news any more.
-  /// @param shown those of them that the cells have, as they are.
+  /// @param shown those to be looked at that the cells have, as they are.
   replica_pushes next(const std::vector<std::string>& twins, const std::vector<twin_record>& shown);
   /// What the log may show of the pushes under way, for a start after a crash.
   std::string pending_bytes() const;
@@ -88,13 +94,14 @@ private:
   struct push {
     bool creates = false;
     bool removes = false;
-    std::map<std::string, value, std::less<>> set{};
-    std::set<std::string, std::less<>> unset{};
+    std::vector<property> set{};
+    std::vector<std::string> unset{};
     std::optional<std::string> parent{};
     std::optional<lifecycle_state> lifecycle{};
   };
 
   using key_set = std::set<std::string, std::less<>>;
+  using keys = news_list::keys;
 
   bool replicates(std::string_view type) const { return types_.empty() || types_.contains(type); }
   const push* pending(std::string_view twin) const;
@@ -114,8 +121,12 @@ private:
   void note_children(std::string_view parent);
   void note_line(std::string_view twin);
   using absent_twin = std::pair<std::string, replicated_twin>;
+  void push_blindly(const std::string& twin, const keys& changed, replica_pushes& into);
+  void push_seen(const std::string& twin, const keys& changed, const twin_record* shown,
+                 std::vector<absent_twin>& absent, replica_pushes& into);
+  void push_set(twin_update wanted, replica_pushes& into);
   void push_creates(const std::vector<absent_twin>& absent, replica_pushes& into);
-  void push_changes(const twin_record& shown, const replicated_twin& held, const key_set& keys,
+  void push_changes(const twin_record& shown, const replicated_twin& held, const keys& changed,
                     replica_pushes& into);
   void push_place(const twin_record& shown, replica_pushes& into);
   void push_lifecycle(const twin_record& shown, const replicated_twin& held, replica_pushes& into);
@@ -123,9 +134,8 @@ private:
   replicator& replicas_;
   std::set<std::string, std::less<>> types_;
   // Of each twin the keys, also reserved ones, that the cells may not show as replicas hold them.
-  std::map<std::string, key_set, std::less<>> news_;
-  std::string last_news_;
-  std::map<std::string, push, std::less<>> pending_;
+  news_list news_;
+  boost::unordered_flat_map<std::string, push, text_hash, std::equal_to<>> pending_;
   // By the parent that was written, whether it is there or not.
   std::map<std::string, key_set, std::less<>> children_;
   std::map<std::string, std::string, std::less<>> parents_;

@@ -108,6 +108,11 @@ public:
   /// Whether a living twin shows just this; nothing: that the property is not there.
   bool shows(std::uint16_t shard, std::string_view twin, std::string_view key,
              const value* content) const;
+  /// Of a twin's latest life; empty: it is not alive. A view of what is held.
+  std::string_view type_of(std::uint16_t shard, std::string_view twin) const {
+    const auto* held = replica(shard);
+    return held != nullptr ? type_of(*held, twin) : std::string_view{};
+  }
   bool alive(std::uint16_t shard, std::string_view twin) const {
     const auto* held = replica(shard);
     return held != nullptr && held->alive(twin);

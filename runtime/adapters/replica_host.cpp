@@ -195,7 +195,8 @@ void replica_host::run() {
   while (!stopping_.load()) {
     auto due_ns = std::min(replicas_.next_due(), holds_.next_due());
     auto due = (due_ns - clock_.now().steady_ns) / ns_per_ms;
-    bool busy = bridge_.has_news() || store_.reached(durability::process) > taken_;
+    bool busy = (bridge_.has_news() && !updating_) || push_end_
+                || store_.reached(durability::process) > taken_;
     run_tasks(
         busy ? std::chrono::milliseconds{0}
              : std::clamp(std::chrono::milliseconds{due}, std::chrono::milliseconds{0}, wait_max));
@@ -204,13 +205,16 @@ void replica_host::run() {
     replicas_.tick(clock_.now());
     commit();
     look_at_holds();
-    if (bridge_.has_news())
+    end_push();
+    if (bridge_.has_news() && !updating_ && !push_end_)
       push();
     if (auto now = clock_.now().steady_ns; now >= publish_at_) {
       publish();
       publish_at_ = now + publish_interval_ms * ns_per_ms;
     }
   }
+  while (updating_) // Its answer is on the way.
+    run_tasks(wait_max);
   commit();
   look_at_holds();
 }
@@ -325,17 +329,29 @@ void replica_host::commit() {
 
 // ---- to the cells -------------------------------------------------------------------------------
 
+// Begins a round of pushes, which `end_push` ends: peers are heard while cells carry it out.
 void replica_host::push() {
   auto twins = bridge_.news(twins_at_once);
-  auto shown = look_at(twins);
-  catch_up_to(store_.reached(durability::process)); // What was written before we looked.
+  std::vector<twin_record> shown;
+  if (auto unsure = bridge_.to_look_at(twins); !unsure.empty()) {
+    shown = look_at(unsure);
+    catch_up_to(store_.reached(durability::process)); // What was written before we looked.
+  }
   auto wanted = bridge_.next(twins, shown);
   if (wanted.empty())
     return;
   kept_.keep_pending(bridge_.pending_bytes());
   commit();
   carry_out(wanted);
-  catch_up_to(store_.reached(durability::process));
+  if (!updating_)
+    push_end_ = store_.reached(durability::process);
+}
+
+// The log was taken behind all that the cells wrote of it.
+void replica_host::end_push() {
+  if (!push_end_ || taken_ < *push_end_)
+    return;
+  push_end_.reset();
   bridge_.pushed();
   kept_.keep_pending(bridge_.pending_bytes());
 }
@@ -356,13 +372,6 @@ void replica_host::carry_out(const replica_pushes& wanted) {
     note_failures(
         node_.create(wanted.creates),
         wanted.creates.size(), [&](std::size_t i) -> const auto& { return wanted.creates[i].id; });
-  if (!wanted.updates.empty()) {
-    update_options how;
-    how.replica = true;
-    note_failures(
-        node_.update(wanted.updates, how),
-        wanted.updates.size(), [&](std::size_t i) -> const auto& { return wanted.updates[i].id; });
-  }
   carry_out_moves(wanted);
   for (const auto& [twin, step] : wanted.steps) {
     auto done = step == lifecycle_trigger::retire ? node_.retire(twin, child_policy::orphan)
@@ -373,6 +382,26 @@ void replica_host::carry_out(const replica_pushes& wanted) {
   for (const auto& twin : wanted.removes)
     if (auto done = node_.remove(twin, child_policy::orphan); !done)
       note_failure(twin, done.error());
+  if (!wanted.updates.empty())
+    update(wanted.updates);
+}
+
+void replica_host::update(const std::vector<twin_update>& wanted) {
+  std::vector<std::string> twins;
+  for (const auto& one : wanted)
+    twins.push_back(one.id);
+  update_options how;
+  how.replica = true;
+  updating_ = true;
+  node_.request(make_update(wanted, how), [this, twins = std::move(twins)](frame got) {
+    tasks_.post([this, twins, got = std::move(got)] {
+      note_failures(
+          expect_outcome(got),
+          twins.size(), [&](std::size_t i) -> const auto& { return twins[i]; });
+      updating_ = false;
+      push_end_ = store_.reached(durability::process);
+    });
+  });
 }
 
 // Each move stops all cells for a moment, so those to one parent go together.

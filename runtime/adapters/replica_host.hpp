@@ -82,8 +82,10 @@ private:
   void import();
   void reach_peers();
   void push();
+  void end_push();
   std::vector<twin_record> look_at(const std::vector<std::string>& twins);
   void carry_out(const replica_pushes& wanted);
+  void update(const std::vector<twin_update>& wanted);
   void carry_out_moves(const replica_pushes& wanted);
   void note_failures(const result<outcome>& done, std::size_t entries,
                      const std::function<const std::string&(std::size_t)>& twin);
@@ -111,6 +113,8 @@ private:
   log_position taken_{};
   log_position committed_{};
   log_position retained_{};
+  bool updating_ = false;                // cells carry updates of a push out
+  std::optional<log_position> push_end_; // where the log shows all of a push
   std::string complaint_;
   std::int64_t publish_at_ = 0; // moment::steady_ns
   std::atomic<bool> woken_{false};

@@ -68,18 +68,20 @@ public:
     replicas_->tick(now());
   }
 
-  // @param race runs between looking and pushing.
+  // @param race runs between looking and pushing, and before the log shows all of it: peers may
+  // be heard meanwhile.
   template <class Race>
   void push(Race race) {
     auto twins = bridge_->news(pushes_at_once);
     std::vector<twin_record> shown;
-    for (const auto& twin : twins)
+    for (const auto& twin : bridge_->to_look_at(twins))
       if (auto found = cells_.find(twin))
         shown.push_back(*found);
     auto wanted = bridge_->next(twins, shown);
     auto pending = bridge_->pending_bytes();
     race();
     carry_out(wanted);
+    race();
     take_log();
     bridge_->pushed();
     REQUIRE(!pending.empty());
@@ -301,7 +303,11 @@ TEST_CASE("cells of linked nodes agree in the end, whoever wrote what and when",
         all.exchange();
       auto& one = all.at(all.below(all.size()));
       if (all.below(3) == 0)
-        one.push([&] { write_something(all); });
+        one.push([&] {
+          write_something(all);
+          if (all.below(2) == 0)
+            all.exchange();
+        });
       if (all.below(12) == 0)
         all.cut(all.below(all.size() - 1), all.below(2) == 0);
       if (all.below(4) == 0)
