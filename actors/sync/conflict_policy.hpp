@@ -104,6 +104,8 @@ public:
 
   const conflict_policy& of(std::string_view twin, std::string_view type,
                             std::string_view key) const;
+  /// Whether a twin's type makes a difference.
+  bool ask_for_type() const noexcept { return !types_.empty() || !properties_.empty(); }
 
 private:
   using by_name = std::map<std::string, conflict_policy, std::less<>>;

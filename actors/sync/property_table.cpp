@@ -15,6 +15,12 @@ std::uint32_t property_table::number_in(const numbers& in, std::string_view name
   return found != in.end() ? found->second : nowhere;
 }
 
+std::uint32_t property_table::row_of(std::string_view twin) const {
+  if (last_row_ == nowhere || rows_[last_row_].id != twin)
+    last_row_ = number_in(by_id_, twin);
+  return last_row_;
+}
+
 const property_table::cell* property_table::cell_of(const row& in, std::uint32_t key) {
   auto found = std::lower_bound(in.cells.begin(), in.cells.end(), key, before);
   return found != in.cells.end() && found->key == key ? &*found : nullptr;
@@ -53,6 +59,7 @@ property_table::place property_table::obtain(std::string_view twin, std::string_
     row = rows_.add();
     rows_[row].id = twin;
     by_id_.emplace(rows_[row].id, row);
+    last_row_ = row;
   }
   auto made = nodes_.add();
   nodes_[made].row = row;
@@ -73,6 +80,7 @@ void property_table::erase(place at) {
   if (cells.empty()) {
     by_id_.erase(rows_[row].id);
     rows_.erase(row);
+    last_row_ = nowhere;
   }
   nodes_.erase(at);
 }

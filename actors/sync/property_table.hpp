@@ -110,7 +110,7 @@ private:
   using numbers = boost::unordered_flat_map<std::string_view, std::uint32_t, text_hash>;
 
   static std::uint32_t number_in(const numbers& in, std::string_view name);
-  std::uint32_t row_of(std::string_view twin) const { return number_in(by_id_, twin); }
+  std::uint32_t row_of(std::string_view twin) const;
   static const cell* cell_of(const row& in, std::uint32_t key);
   std::uint32_t use_key(std::string_view name);
   void release_key(std::uint32_t number);
@@ -124,6 +124,7 @@ private:
   place first_ = nowhere;
   place last_ = nowhere;
   std::size_t size_ = 0;
+  mutable std::uint32_t last_row_ = nowhere; // that was asked for: mostly it is asked for again
 };
 
 } // namespace gemel

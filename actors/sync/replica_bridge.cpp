@@ -156,10 +156,12 @@ void replica_bridge::took_changes(const stored_event& event, const moment& now) 
                             change.removed ? nullptr : &change.content);
   };
   for (const auto& change : event.changes) {
-    if (!is_push(ours, change) && differs(change))
+    if (!differs(change))
+      continue;
+    if (!is_push(ours, change))
       write(event.id, change.key, change.removed ? std::nullopt : std::optional{change.content},
             now);
-    if (differs(change))
+    if (differs(change)) // A push that is outdated, or what merged with others shows otherwise.
       note(event.id, change.key);
   }
 }
@@ -202,8 +204,7 @@ void replica_bridge::took_lifecycle(const stored_event& event, const moment& now
 void replica_bridge::write(std::string_view twin, std::string_view key,
                            std::optional<value> content, const moment& now) {
   auto shard = replica_shard_of(twin);
-  const auto* held = replicas_.replica(shard);
-  if (held == nullptr || !held->alive(twin))
+  if (!replicas_.alive(shard, twin))
     return;
   if (replicas_.set(shard, twin, key, std::move(content), now))
     ++writes_;
@@ -355,7 +356,8 @@ void replica_bridge::push_seen(const std::string& twin, const keys& changed,
 void replica_bridge::push_blindly(const std::string& twin, const keys& changed,
                                   replica_pushes& into) {
   auto shard = replica_shard_of(twin);
-  if (!replicas_.alive(shard, twin) || !replicates(replicas_.type_of(shard, twin)))
+  if (!replicas_.alive(shard, twin)
+      || (!types_.empty() && !replicates(replicas_.type_of(shard, twin))))
     return;
   twin_update made;
   made.id = twin;

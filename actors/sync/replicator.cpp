@@ -223,7 +223,7 @@ void replicator::rewrite(std::uint16_t shard, shard_replica& replica, const mome
     });
   });
   for (const auto& [twin, key] : found) {
-    const auto& policy = options_.policies.of(twin, type_of(replica, twin), key);
+    const auto& policy = policy_of(replica, twin, key);
     const auto& seen = replica.of(twin, key);
     // One value as it is; several as they show, written as anybody would.
     auto shown = resolve(policy, seen).content;
@@ -350,7 +350,7 @@ result<void> replicator::set(std::uint16_t shard, std::string_view twin, std::st
     return fail(errc::twin_not_found, std::string{twin});
   auto time = stamp(now);
   if (content) {
-    const auto& policy = options_.policies.of(twin, type_of(replica, twin), key);
+    const auto& policy = policy_of(replica, twin, key);
     auto kept =
         content_to_keep(policy, replica.of(twin, key), replica.next_write(), time, *content);
     if (!kept)
@@ -388,13 +388,19 @@ std::string_view replicator::type_of(const shard_replica& replica, std::string_v
   return type != nullptr && type->is_text() ? type->as_text() : std::string_view{};
 }
 
+const conflict_policy& replicator::policy_of(const shard_replica& replica, std::string_view twin,
+                                             std::string_view key) const {
+  auto type = options_.policies.ask_for_type() ? type_of(replica, twin) : std::string_view{};
+  return options_.policies.of(twin, type, key);
+}
+
 bool replicator::shows(std::uint16_t shard, std::string_view twin, std::string_view key,
                        const value* content) const {
   const auto* held = replica(shard);
   const auto& siblings = held->of(twin, key);
   if (siblings.empty() || content == nullptr)
     return siblings.empty() && content == nullptr;
-  const auto& policy = options_.policies.of(twin, type_of(*held, twin), key);
+  const auto& policy = policy_of(*held, twin, key);
   if (siblings.size() == 1 && !is_merged(policy.strategy))
     return siblings.front().content == *content;
   return resolve(policy, siblings).content == *content;
@@ -420,7 +426,7 @@ resolved_value replicator::read_property(std::uint16_t shard, std::string_view t
   const auto* held = replica(shard);
   if (held == nullptr)
     return {};
-  return resolve(options_.policies.of(twin, type_of(*held, twin), key), held->of(twin, key));
+  return resolve(policy_of(*held, twin, key), held->of(twin, key));
 }
 
 std::vector<open_conflict> replicator::conflicts() const {
@@ -429,7 +435,7 @@ std::vector<open_conflict> replicator::conflicts() const {
     const auto& state = shards_[shard];
     for (const auto& [twin, key] : state.replica->contested()) {
       const auto& siblings = state.replica->of(twin, key);
-      const auto& policy = options_.policies.of(twin, type_of(*state.replica, twin), key);
+      const auto& policy = policy_of(*state.replica, twin, key);
       if (resolve(policy, siblings).undecided)
         made.push_back({conflict_id(siblings), shard, twin, key, siblings});
     }

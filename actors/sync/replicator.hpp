@@ -218,6 +218,8 @@ private:
   void rewrite(std::uint16_t shard, shard_replica& replica, const moment& now);
   void purge();
   std::string_view type_of(const shard_replica& replica, std::string_view twin) const;
+  const conflict_policy& policy_of(const shard_replica& replica, std::string_view twin,
+                                   std::string_view key) const;
 
   replicator_options options_;
   replica_journal* journal_;
