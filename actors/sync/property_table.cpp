@@ -21,7 +21,7 @@ std::uint32_t property_table::row_of(std::string_view twin) const {
   return last_row_;
 }
 
-const property_table::cell* property_table::cell_of(const row& in, std::uint32_t key) {
+const property_table::cell* property_table::cell_of(const twin_row& in, std::uint32_t key) {
   auto found = std::lower_bound(in.cells.begin(), in.cells.end(), key, before);
   return found != in.cells.end() && found->key == key ? &*found : nullptr;
 }

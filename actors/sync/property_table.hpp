@@ -99,7 +99,7 @@ private:
     std::uint32_t key = 0;
     place at = nowhere;
   };
-  struct row {
+  struct twin_row {
     std::string id{};
     boost::container::small_vector<cell, 4> cells{}; // by key
   };
@@ -111,13 +111,13 @@ private:
 
   static std::uint32_t number_in(const numbers& in, std::string_view name);
   std::uint32_t row_of(std::string_view twin) const;
-  static const cell* cell_of(const row& in, std::uint32_t key);
+  static const cell* cell_of(const twin_row& in, std::uint32_t key);
   std::uint32_t use_key(std::string_view name);
   void release_key(std::uint32_t number);
   void unlink(node& gone);
 
   slab<node> nodes_;
-  slab<row> rows_;
+  slab<twin_row> rows_;
   slab<key_name> keys_;
   numbers by_id_;  // views of `rows_`
   numbers by_key_; // views of `keys_`
