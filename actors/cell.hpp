@@ -265,6 +265,10 @@ public:
   bool has_passive() const noexcept { return residents_.active() < live_rows_; }
   /// At start, of what `restore` made: the store's snapshot has the twin as it is.
   void restored_from_store(std::uint32_t index);
+  /// At start, between parts of the log: gives the store whom there is no room for.
+  /// @returns whether some are on their way; `restored_left` must follow when the store has them.
+  bool send_out_restored();
+  void restored_left();
 
   // ---- the store (cell_store.cpp, cell_restore.cpp) ------------------------------------------
 
@@ -441,9 +445,18 @@ private:
   residency::verdict judge(std::uint32_t index);
   void send_out(const moment& now);
   void send_out_idle(type_id of, const moment& now);
-  void depart(const std::vector<std::uint32_t>& chosen);
+  // Twins that were given to the store together, and what it said.
+  struct departure {
+    std::vector<std::uint32_t> rows{};
+    std::uint64_t number = 0;
+    bool stored = false;
+  };
+  struct departures;
+  using departure_sink = std::function<void(departure)>;
+  departure_sink tell_queue() const;
+  void depart(const std::vector<std::uint32_t>& chosen, departure_sink tell);
   std::optional<std::int64_t> idle_due() const;
-  void finish_departure(const std::vector<std::uint32_t>& rows, std::uint64_t number, bool stored);
+  void finish(const departure& of);
 
   // ---- create (cell_create.cpp) ----
   std::size_t run_create(batch_part& part, const moment& now);
@@ -658,6 +671,8 @@ private:
   bool cut_snapshot(std::uint16_t shard);
   std::string pack_row(std::uint32_t index, stamp created) const;
   void observe(const twin_row& row, stamp at);
+  std::uint32_t number_of_parent(std::string_view id);
+  std::string_view restored_parent(std::uint32_t index) const;
 
   // ---- lane ----
   lane_subject subject(std::uint32_t index) const;
@@ -787,12 +802,18 @@ private:
   // yet.
   boost::unordered_flat_map<std::uint32_t, std::uint64_t> leaving_;
   std::uint64_t last_departure_ = 0;
+  // At start: of whom the store told; null otherwise.
+  std::shared_ptr<departures> restored_departures_;
   // Of restored twins, by row, until they are below their parents.
   struct restored_place {
-    std::string parent{};
+    // In `restored_parents_`; 0: it is a root.
+    std::uint32_t parent = 0;
     stamp created{};
   };
   std::vector<restored_place> restored_;
+  // Each once, since most have many children; the first is empty.
+  std::vector<std::string> restored_parents_;
+  boost::unordered_flat_map<std::string, std::uint32_t> parent_numbers_;
 
   cell_counters counters_;
   histogram update_latency_;

@@ -3,11 +3,18 @@
 #include "actors/twin_state.hpp"
 
 #include <algorithm>
+#include <mutex>
 
 // Twins that leave memory and come back. What stays of a passive twin is its row, so that its
 // address, its place in the tree, its timers and the entries of its keys in indexes stay what they
 // are; its values lie in the store alone.
 namespace gemel {
+
+/// Departures of which the store told on its own thread.
+struct cell::departures {
+  std::mutex mutex;
+  std::vector<departure> told;
+};
 
 /// Reads the values of a passive row into fresh slots of it.
 result<void> cell::load_values(std::uint32_t index) const {
@@ -132,7 +139,7 @@ void cell::send_out(const moment& now) {
   for (auto type : idle_types_)
     send_out_idle(type, now);
   if (residents_.full() && world_.stored->store.admit()) [[unlikely]]
-    depart(residents_.choose(row_count_, [this](auto i) { return judge(i); }));
+    depart(residents_.choose(row_count_, [this](auto i) { return judge(i); }), tell_queue());
 }
 
 void cell::send_out_idle(type_id of, const moment& now) {
@@ -145,7 +152,7 @@ void cell::send_out_idle(type_id of, const moment& now) {
   });
   // On a full disk they stay until the next pass.
   if (!chosen.empty() && world_.stored->store.admit())
-    depart(chosen);
+    depart(chosen, tell_queue());
 }
 
 /// When the next pass over the twins of a type goes on.
@@ -159,11 +166,18 @@ std::optional<std::int64_t> cell::idle_due() const {
   return first;
 }
 
+/// Has the cell finish a departure in a turn.
+cell::departure_sink cell::tell_queue() const {
+  return [out = outlet_](departure told) {
+    out->post([told = std::move(told)](cell& of, const moment&) { of.finish(told); });
+  };
+}
+
 /// What changed since it was read goes to the store first, and its values stay until they are
-/// there.
-void cell::depart(const std::vector<std::uint32_t>& chosen) {
+/// there. @param tell called on the store's thread.
+void cell::depart(const std::vector<std::uint32_t>& chosen, departure_sink tell) {
   std::vector<twin_change> changes;
-  std::vector<std::uint32_t> rows;
+  departure made;
   for (auto index : chosen) {
     auto& row = row_at(index);
     if (!may_leave(index)) // The hand came by it twice.
@@ -176,34 +190,32 @@ void cell::depart(const std::vector<std::uint32_t>& chosen) {
     row.set(twin_row::leaving);
     leaving_[index] = last_departure_ + 1;
     changes.push_back({shard_id{row.shard}, row.id.str(), pack_row(index, {})});
-    rows.push_back(index);
+    made.rows.push_back(index);
   }
-  if (rows.empty())
+  if (made.rows.empty())
     return;
-  auto number = ++last_departure_;
-  residents_.began(rows.size());
-  journal_->archive(std::move(changes), [out = outlet_, rows = std::move(rows),
-                                         number](const result<void>& stored) {
-    out->post([rows, number, is_there = stored.has_value()](cell& of, const moment&) {
-      of.finish_departure(rows, number, is_there);
-    });
+  made.number = ++last_departure_;
+  residents_.began(made.rows.size());
+  journal_->archive(std::move(changes), [made = std::move(made), tell = std::move(tell)](
+                                            const result<void>& stored) mutable {
+    made.stored = stored.has_value();
+    tell(std::move(made));
   });
 }
 
 /// The store has what the rows were when they were to leave, or failed.
-void cell::finish_departure(const std::vector<std::uint32_t>& rows, std::uint64_t number,
-                            bool stored) {
-  residents_.ended(rows.size());
-  for (auto index : rows) {
+void cell::finish(const departure& of) {
+  residents_.ended(of.rows.size());
+  for (auto index : of.rows) {
     auto known = leaving_.find(index);
-    if (known == leaving_.end() || known->second != number)
+    if (known == leaving_.end() || known->second != of.number)
       continue;
     leaving_.erase(known);
     auto& row = row_at(index);
     if (!row.has(twin_row::leaving)) // It changed, or is gone.
       continue;
     row.set(twin_row::leaving, false);
-    if (!stored)
+    if (!of.stored)
       continue;
     row.set(twin_row::stored);
     if (judge(index) == residency::verdict::leaves)
@@ -211,13 +223,42 @@ void cell::finish_departure(const std::vector<std::uint32_t>& rows, std::uint64_
   }
 }
 
-/// At start: the store has the twin as it is; it need not stay if there are enough.
+// ---- at a start ---------------------------------------------------------------------------------
+
+/// The store has the twin as it is; it need not stay if there are enough.
 void cell::restored_from_store(std::uint32_t index) {
   auto& row = row_at(index);
   row.set(twin_row::stored);
   row.set(twin_row::recent);
   if (residents_.full())
     leave(index);
+}
+
+bool cell::send_out_restored() {
+  if (!residents_.full() || !world_.stored->store.admit())
+    return false;
+  restored_departures_ = std::make_shared<departures>();
+  auto tell = [to = restored_departures_](departure told) {
+    std::lock_guard hold{to->mutex};
+    to->told.push_back(std::move(told));
+  };
+  // Two rounds of the hand: the first takes the marks.
+  auto fruitless_max = 2 * (row_count_ / residency::looks_max + 1);
+  for (std::size_t fruitless = 0; residents_.full() && fruitless < fruitless_max;) {
+    auto chosen = residents_.choose(row_count_, [this](auto i) { return judge(i); });
+    fruitless = chosen.empty() ? fruitless + 1 : 0;
+    depart(chosen, tell);
+  }
+  return residents_.leaving() > 0;
+}
+
+void cell::restored_left() {
+  auto told = std::move(restored_departures_);
+  if (told == nullptr)
+    return;
+  std::lock_guard hold{told->mutex};
+  for (const auto& one : told->told)
+    finish(one);
 }
 
 } // namespace gemel

@@ -14,6 +14,24 @@ constexpr std::int64_t us_per_s = 1'000'000;
 
 } // namespace
 
+/// By which number `restored_` knows a parent.
+std::uint32_t cell::number_of_parent(std::string_view id) {
+  if (id.empty())
+    return 0;
+  if (restored_parents_.empty())
+    restored_parents_.emplace_back();
+  auto [known, is_new] = parent_numbers_.try_emplace(
+      std::string{id}, static_cast<std::uint32_t>(restored_parents_.size()));
+  if (is_new)
+    restored_parents_.emplace_back(id);
+  return known->second;
+}
+
+std::string_view cell::restored_parent(std::uint32_t index) const {
+  auto number = restored_[index].parent;
+  return number != 0 ? std::string_view{restored_parents_[number]} : std::string_view{};
+}
+
 /// What the clock and the counters of dots must lie behind.
 void cell::observe(const twin_row& row, stamp at) {
   clock_.observe(at.time);
@@ -65,7 +83,7 @@ result<std::uint32_t> cell::restore(shard_id shard, std::string_view id,
   ++live_rows_;
   if (index >= restored_.size())
     restored_.resize(index + 1);
-  restored_[index] = {stored.parent, stored.created};
+  restored_[index] = {number_of_parent(stored.parent), stored.created};
   return index;
 }
 
@@ -121,7 +139,7 @@ void cell::restore_place(std::uint32_t index, shard_id shard, std::string_view p
   auto& row = row_at(index);
   row.set(twin_row::stored, false);
   row.shard = static_cast<std::uint16_t>(shard);
-  restored_[index] = {std::string{parent}, at};
+  restored_[index] = {number_of_parent(parent), at};
   observe(row, at);
 }
 
@@ -131,7 +149,7 @@ stored_twin cell::stored(std::uint32_t index) const {
   const auto& row = row_at(index);
   stored_twin made;
   made.type = types_.text(row.layout->type());
-  made.parent = restored_[index].parent;
+  made.parent = restored_parent(index);
   made.created = restored_[index].created;
   if (row.has(twin_row::pinned))
     made.placement = pinned_placement;
@@ -152,9 +170,9 @@ std::size_t cell::restore_groups() {
   std::size_t orphans = 0;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> children; // group, row
   for (std::uint32_t i = 0; i < row_count_; ++i) {
-    if (!row_at(i).has(twin_row::live) || restored_[i].parent.empty())
+    if (!row_at(i).has(twin_row::live) || restored_[i].parent == 0)
       continue;
-    const auto& parent = restored_[i].parent;
+    const auto& parent = restored_parents_[restored_[i].parent];
     if (!world_.directory.find(parent)) {
       ++orphans;
       continue;
@@ -199,6 +217,8 @@ void cell::open_restored(std::uint32_t group, const frame& parent, bool is_retir
 
 void cell::list_all(const moment& now) {
   restored_ = {};
+  restored_parents_ = {};
+  parent_numbers_ = {};
   for (std::uint32_t i = 0; i < row_count_; ++i)
     if (row_at(i).has(twin_row::live)) {
       std::optional<glimpse> seen;

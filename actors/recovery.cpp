@@ -1,6 +1,7 @@
 #include "actors/recovery.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <unordered_set>
 
 namespace gemel {
@@ -19,7 +20,7 @@ result<void> at_record(log_position at, const error& why) {
 
 } // namespace
 
-recovery::recovery(const store_port& from, directory& twins, std::vector<cell*> cells,
+recovery::recovery(store_port& from, directory& twins, std::vector<cell*> cells,
                    run_all_function run_all)
     : from_{from}, twins_{twins}, cells_{std::move(cells)}, basis_(limits::shards),
       needed_(limits::shards, nothing), redo_(cells_.size()), run_all_{std::move(run_all)},
@@ -209,7 +210,24 @@ result<void> recovery::take_window() {
   auto done = apply(from, window_.size());
   window_.clear();
   window_bytes_ = 0;
-  return done;
+  return done ? send_out() : done;
+}
+
+/// Whom there is no room for leaves before the next window comes.
+result<void> recovery::send_out() {
+  std::atomic<bool> some_leave{false};
+  static_cast<void>(in_each_cell([&](std::size_t i) -> result<void> {
+    if (cells_[i]->send_out_restored())
+      some_leave = true;
+    return {};
+  }));
+  if (some_leave)
+    if (auto settled = from_.settle(); !settled)
+      return settled;
+  return in_each_cell([&](std::size_t i) -> result<void> {
+    cells_[i]->restored_left();
+    return {};
+  });
 }
 
 result<void> recovery::decode(read_record& record) const {

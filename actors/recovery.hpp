@@ -38,7 +38,7 @@ class recovery {
 public:
   /// @param cells as many as the node has; must outlive this.
   /// @param run_all may use threads; empty: one after the other.
-  recovery(const store_port& from, directory& twins, std::vector<cell*> cells,
+  recovery(store_port& from, directory& twins, std::vector<cell*> cells,
            run_all_function run_all = {});
 
   /// @returns errc::store_corrupt or errc::incompatible with the place, errc::limit_reached; the
@@ -82,6 +82,7 @@ private:
   result<void> read_shards_of(std::size_t cell);
   result<void> read_log();
   result<void> take_window();
+  result<void> send_out();
   static bool concerns_several(const read_record& record,
                                std::unordered_set<std::string_view>& removed);
   result<void> decode(read_record& record) const;
@@ -112,7 +113,7 @@ private:
   log_position basis(std::uint16_t shard) const { return basis_[shard]; }
   void note_need(std::uint16_t shard, log_position from);
 
-  const store_port& from_;
+  store_port& from_;
   directory& twins_;
   std::vector<cell*> cells_;
   std::vector<log_position> basis_;

@@ -105,6 +105,10 @@ public:
   ///          the queue is full, errc::store_failed, errc::stopping.
   virtual result<log_position> append(log_entry entry) = 0;
 
+  /// Returns when what was appended before is written, or failed: at a start, while nobody waits
+  /// for the caller. @returns errc::store_failed, errc::stopping.
+  virtual result<void> settle() = 0;
+
   /// The last position of which this is true. Readers that must only hear of durable state
   /// (durable subscribers, peers) go up to here.
   virtual log_position reached(durability level) const noexcept = 0;

@@ -14,15 +14,10 @@ namespace {
 
 std::unique_ptr<node> start_stored(const options& asked, const std::string& folder,
                                    durability level) {
-  node_options wanted;
-  wanted.config.node.workers = asked.workers;
-  wanted.config.store.path = folder;
-  wanted.config.store.level = level;
-  auto started = node::start(std::move(wanted));
-  if (started)
-    return std::move(*started);
-  fmt::print(stderr, "gemel-bench: {}\n", to_string(started.error()));
-  return nullptr;
+  node_config wanted;
+  wanted.store.path = folder;
+  wanted.store.level = level;
+  return start_node(asked, std::move(wanted));
 }
 
 } // namespace

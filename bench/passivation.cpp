@@ -24,17 +24,12 @@ std::uint64_t active_max(const options& asked) {
 }
 
 /// @param max_active 0: all of them.
-std::unique_ptr<node> start_node(const options& asked, const std::string& folder,
-                                 std::uint64_t max_active) {
-  node_options wanted;
-  wanted.config.node.workers = asked.workers;
-  wanted.config.store.path = folder;
-  wanted.config.store.max_active = max_active;
-  auto started = node::start(std::move(wanted));
-  if (started)
-    return std::move(*started);
-  fmt::print(stderr, "gemel-bench: {}\n", to_string(started.error()));
-  return nullptr;
+std::unique_ptr<node> start_bounded(const options& asked, const std::string& folder,
+                                    std::uint64_t max_active) {
+  node_config wanted;
+  wanted.store.path = folder;
+  wanted.store.max_active = max_active;
+  return start_node(asked, std::move(wanted));
 }
 
 double counter(node& in, std::string_view name) {
@@ -103,26 +98,30 @@ double in_process(const std::function<double()>& work) {
   return is_fine ? made : -1;
 }
 
-/// Makes the twins.
-double prepare(const options& asked, const std::string& folder) {
-  auto in = start_node(asked, folder, active_max(asked));
+/// Makes the twins, of which most leave while others come. @returns resident bytes then.
+double measure_live(const options& asked, const std::string& folder) {
+  auto before = resident_bytes();
+  auto in = start_bounded(asked, folder, active_max(asked));
   if (in == nullptr)
     return -1;
   create_all(*in, asked);
-  return 0;
+  if (!wait_until_small(*in, asked))
+    return -1;
+  return static_cast<double>(resident_bytes() - before);
 }
 
 /// Resident bytes of all of them in memory.
 double measure_active(const options& asked, const std::string& folder) {
   auto before = resident_bytes();
-  auto in = start_node(asked, folder, 0);
+  auto in = start_bounded(asked, folder, 0);
   return in != nullptr ? static_cast<double>(resident_bytes() - before) : -1;
 }
 
-/// @param all_active bytes when all are in memory.
-void report_memory(const options& asked, double all_active, double bytes) {
+/// @param live bytes of the node that made them. @param all_active bytes when all are in memory.
+void report_memory(const options& asked, double live, double all_active, double bytes) {
   auto twins = static_cast<double>(asked.twins);
   auto active = static_cast<double>(active_max(asked));
+  report(asked, "passivation", "rss_per_twin_made", live / twins, "bytes");
   report(asked, "passivation", "rss_per_twin", bytes / twins, "bytes");
   report(asked, "passivation", "rss_per_active_twin", all_active / twins, "bytes");
   if (twins > active)
@@ -130,14 +129,14 @@ void report_memory(const options& asked, double all_active, double bytes) {
            (bytes - all_active * active / twins) / (twins - active), "bytes");
 }
 
-int measure(const options& asked, const std::string& folder, double all_active) {
+int measure(const options& asked, const std::string& folder, double live, double all_active) {
   auto before = resident_bytes();
   auto began = now_seconds();
-  auto in = start_node(asked, folder, active_max(asked));
+  auto in = start_bounded(asked, folder, active_max(asked));
   if (in == nullptr || !wait_until_small(*in, asked))
     return 1;
   report(asked, "passivation", "start_seconds", now_seconds() - began, "s");
-  report_memory(asked, all_active, static_cast<double>(resident_bytes() - before));
+  report_memory(asked, live, all_active, static_cast<double>(resident_bytes() - before));
   random_source random{asked.seed};
   std::vector<double> returning;
   std::vector<double> there;
@@ -160,13 +159,11 @@ int measure(const options& asked, const std::string& folder, double all_active) 
 
 /// A tenth of the twins in memory.
 int run_passivation(const options& asked) {
-  auto base = asked.folder.empty() ? std::filesystem::temp_directory_path()
-                                   : std::filesystem::path{asked.folder};
-  auto folder = (base / ("gemel-bench-" + std::to_string(::getpid()))).string();
+  auto folder = store_folder(asked);
   std::filesystem::remove_all(folder);
-  auto made = in_process([&] { return prepare(asked, folder); });
-  auto all_active = made < 0 ? made : in_process([&] { return measure_active(asked, folder); });
-  auto code = all_active < 0 ? 1 : measure(asked, folder, all_active);
+  auto live = in_process([&] { return measure_live(asked, folder); });
+  auto all_active = live < 0 ? live : in_process([&] { return measure_active(asked, folder); });
+  auto code = all_active < 0 ? 1 : measure(asked, folder, live, all_active);
   std::filesystem::remove_all(folder);
   return code;
 }

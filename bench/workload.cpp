@@ -31,21 +31,29 @@ std::string machine_id(std::uint64_t index) {
   return fmt::format("machine-{:07}", index);
 }
 
-std::unique_ptr<node> start_node(const options& asked) {
+std::unique_ptr<node> start_node(const options& asked, node_config config) {
   node_options wanted;
+  wanted.config = std::move(config);
   wanted.config.node.workers = asked.workers;
-  wanted.config.node.seed = asked.seed;
+  auto started = node::start(std::move(wanted));
+  if (started)
+    return std::move(*started);
+  fmt::print(stderr, "gemel-bench: {}\n", to_string(started.error()));
+  return nullptr;
+}
+
+std::unique_ptr<node> start_node(const options& asked) {
+  node_config wanted;
+  wanted.node.seed = asked.seed;
   if (asked.indexed) {
-    auto& machine = wanted.config.types["machine"].model;
+    auto& machine = wanted.types["machine"].model;
     machine.name = "machine";
     machine.properties = {{.key = "temperature", .kind = property_kind::number, .indexed = true}};
   }
-  auto started = node::start(std::move(wanted));
-  if (!started) {
-    fmt::print(stderr, "gemel-bench: {}\n", to_string(started.error()));
+  auto started = start_node(asked, std::move(wanted));
+  if (started == nullptr)
     std::exit(1);
-  }
-  return std::move(*started);
+  return started;
 }
 
 namespace {

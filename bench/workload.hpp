@@ -59,6 +59,9 @@ private:
 /// A node as the options ask for it.
 std::unique_ptr<node> start_node(const options& asked);
 
+/// The same with `config` besides the threads. Null, and says why, if it does not start.
+std::unique_ptr<node> start_node(const options& asked, node_config config);
+
 /// Makes the machines `from` to before `to` and their buildings from `clients` threads. `from` is
 /// the first of a building. @returns seconds taken.
 double create_range(node& in, const options& asked, std::uint64_t from, std::uint64_t to);

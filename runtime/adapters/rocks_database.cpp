@@ -28,6 +28,8 @@ rocksdb::Slice slice(std::string_view text) {
 constexpr std::uint64_t write_ahead_bytes_max = std::uint64_t{256} << 20;
 constexpr std::size_t log_buffer_bytes = std::size_t{64} << 20;
 constexpr std::size_t small_buffer_bytes = std::size_t{4} << 20;
+// Only nodes with more twins than memory fill it, and they fill it fast.
+constexpr std::size_t passive_buffer_bytes = std::size_t{16} << 20;
 constexpr std::size_t read_ahead_bytes = std::size_t{2} << 20;
 
 rocksdb::DBOptions database_options(const rocks_database::options& wanted, rocksdb::Env* env) {
@@ -52,11 +54,17 @@ rocksdb::DBOptions database_options(const rocks_database::options& wanted, rocks
   return made;
 }
 
+std::size_t buffer_bytes_of(std::string_view name) {
+  if (name == store::log_family)
+    return log_buffer_bytes;
+  return name == store::passive_family ? passive_buffer_bytes : small_buffer_bytes;
+}
+
 rocksdb::ColumnFamilyOptions family_options(std::string_view name,
                                             const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions made;
   made.compression = rocksdb::kLZ4Compression;
-  made.write_buffer_size = name == store::log_family ? log_buffer_bytes : small_buffer_bytes;
+  made.write_buffer_size = buffer_bytes_of(name);
   // Snapshots come as whole sorted files and go as such.
   made.disable_auto_compactions = name == store::state_family;
   rocksdb::BlockBasedTableOptions table;
@@ -145,6 +153,14 @@ rocks_database::~rocks_database() {
 result<void> rocks_database::write(rocksdb::WriteBatch& batch) {
   if (auto done = db_->Write({}, &batch); !done.ok())
     return tl::unexpected(error_of(done, "writing the log"));
+  return {};
+}
+
+result<void> rocks_database::write_passing(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions how;
+  how.disableWAL = true;
+  if (auto done = db_->Write(how, &batch); !done.ok())
+    return tl::unexpected(error_of(done, "writing twins out of memory"));
   return {};
 }
 

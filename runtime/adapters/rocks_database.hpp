@@ -49,6 +49,8 @@ public:
   /// One atomic write, in the hands of the operating system when it returns.
   /// @returns errc::store_full, errc::store_failed.
   result<void> write(rocksdb::WriteBatch& batch);
+  /// The same of what may be gone after the process ended: it is not logged.
+  result<void> write_passing(rocksdb::WriteBatch& batch);
   /// Everything written so far is on the disk (fdatasync).
   result<void> sync();
   /// After `errc::store_full`, when there is room again.

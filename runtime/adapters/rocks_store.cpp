@@ -72,6 +72,10 @@ void put_entry(rocksdb::WriteBatch& batch, const rocks_database& into, log_posit
   for (const auto& one : entry.meta)
     static_cast<void>(one.content ? batch.Put(into.at(family::meta), one.key, *one.content)
                                   : batch.Delete(into.at(family::meta), one.key));
+}
+
+void put_twins(rocksdb::WriteBatch& batch, const rocks_database& into, log_position position,
+               const log_entry& entry) {
   for (const auto& one : entry.twins) {
     auto key = store::passive_prefix(one.shard) + one.id;
     static_cast<void>(one.content ? batch.Put(into.at(family::passive), key,
@@ -453,20 +457,31 @@ void rocks_store::note_full() {
   ++counters_.times_full;
 }
 
-result<void> rocks_store::write_batch(rocksdb::WriteBatch& batch) {
+// Twins out of memory need no log: at a start they are forgotten.
+result<void> rocks_store::write_batches(rocksdb::WriteBatch& lasting,
+                                        rocksdb::WriteBatch& passing) {
+  if (lasting.Count() > 0)
+    if (auto written = database_->write(lasting); !written)
+      return written;
+  lasting.Clear(); // It is there, whatever becomes of the other.
+  if (passing.Count() == 0)
+    return {};
   std::lock_guard hold{passive_mutex_};
-  return database_->write(batch);
+  return database_->write_passing(passing);
 }
 
 // A full disk holds the group back, it does not lose it: somebody else took the ballast's room too.
 // RocksDB looks for room itself, every five seconds.
 bool rocks_store::write_group(std::vector<waiting>& group) {
-  rocksdb::WriteBatch batch;
-  for (const auto& one : group)
-    put_entry(batch, *database_, one.position, one.entry);
+  rocksdb::WriteBatch lasting;
+  rocksdb::WriteBatch passing;
+  for (const auto& one : group) {
+    put_entry(lasting, *database_, one.position, one.entry);
+    put_twins(passing, *database_, one.position, one.entry);
+  }
   for (;;) {
     pass("before_write");
-    auto written = write_batch(batch);
+    auto written = write_batches(lasting, passing);
     pass("after_write");
     if (written)
       return true;
@@ -612,15 +627,11 @@ result<std::string> rocks_store::completed(shard_id shard, const std::string& id
 // By way of the log's queue: so a snapshot never counts before the records that it holds are
 // written.
 result<void> rocks_store::commit_snapshot(shard_id shard, const store::snapshot_record& record) {
-  std::promise<result<void>> answered;
   log_entry entry;
   entry.stream = log_stream::none;
   entry.wanted = durability::disk;
   entry.meta.push_back({store::snapshot_key(shard), store::pack_snapshot(record)});
-  entry.done = [&](result<void> what) { answered.set_value(std::move(what)); };
-  if (auto taken = append(std::move(entry)); !taken)
-    return tl::unexpected(std::move(taken.error()));
-  auto counts = answered.get_future().get();
+  auto counts = append_and_wait(std::move(entry));
   if (counts) {
     std::lock_guard hold{snapshot_mutex_};
     snapshots_[shard] = record;
@@ -661,7 +672,7 @@ result<void> rocks_store::erase_passive(std::span<const std::string> keys, log_p
     if (*content && passive_position(**content) <= number(up_to))
       static_cast<void>(batch.Delete(database_->at(family::passive), key));
   }
-  return batch.Count() == 0 ? result<void>{} : database_->write(batch);
+  return batch.Count() == 0 ? result<void>{} : database_->write_passing(batch);
 }
 
 std::map<shard_id, snapshot_info> rocks_store::snapshots() const {
@@ -795,15 +806,26 @@ rocks_store::counters rocks_store::count() const {
 
 // ---- keeping it small ---------------------------------------------------------------------------
 
-result<void> rocks_store::write_now(std::string_view key, std::optional<std::string> content) {
+result<void> rocks_store::append_and_wait(log_entry entry) {
   std::promise<result<void>> answered;
-  log_entry entry;
-  entry.stream = log_stream::none;
-  entry.meta.push_back({std::string{key}, std::move(content)});
   entry.done = [&](result<void> what) { answered.set_value(std::move(what)); };
   if (auto taken = append(std::move(entry)); !taken)
     return tl::unexpected(std::move(taken.error()));
   return answered.get_future().get();
+}
+
+result<void> rocks_store::settle() {
+  log_entry entry;
+  entry.stream = log_stream::none;
+  entry.admitted = true;
+  return append_and_wait(std::move(entry));
+}
+
+result<void> rocks_store::write_now(std::string_view key, std::optional<std::string> content) {
+  log_entry entry;
+  entry.stream = log_stream::none;
+  entry.meta.push_back({std::string{key}, std::move(content)});
+  return append_and_wait(std::move(entry));
 }
 
 result<void> rocks_store::retain(std::string_view holder, std::optional<log_position> from) {

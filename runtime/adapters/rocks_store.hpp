@@ -89,6 +89,7 @@ public:
 
   result<void> admit() const override;
   result<log_position> append(log_entry entry) override;
+  result<void> settle() override;
   log_position reached(durability level) const noexcept override;
   result<void> write_snapshot(shard_snapshot made) override;
   std::map<shard_id, snapshot_info> snapshots() const override;
@@ -132,6 +133,7 @@ private:
   result<void> fill_log(std::uint64_t end);
   result<void> load_holders();
   result<void> load_identity();
+  result<void> append_and_wait(log_entry entry);
   result<void> write_now(std::string_view key, std::optional<std::string> content);
 
   void run_log();
@@ -142,7 +144,7 @@ private:
       options_.at_point(point);
   }
   bool write_group(std::vector<waiting>& group);
-  result<void> write_batch(rocksdb::WriteBatch& batch);
+  result<void> write_batches(rocksdb::WriteBatch& lasting, rocksdb::WriteBatch& passing);
   bool wait_for_room();
   void look_at_disk();
   void look_for_room();

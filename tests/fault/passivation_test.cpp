@@ -420,6 +420,28 @@ TEST_CASE("a node with many twins starts with few in memory", "[fault][actors][s
   CHECK(found_by(*node, "n == 501").size() == 1);
 }
 
+TEST_CASE("a node whose twins are in the log alone starts with few in memory",
+          "[fault][actors][store]") {
+  simulated_store store;
+  {
+    auto node = start(store, 1, 2, 0);
+    REQUIRE(node->create(machines(1'000)).applied == 1'000);
+    for (std::size_t i = 0; i < 1'000; i += 10)
+      REQUIRE(node->set(id_of(i), "n", value{static_cast<std::int64_t>(2'000 + i)}) == errc::none);
+  }
+  std::uint64_t in_snapshots = 0;
+  for (const auto& [shard, known] : store.snapshots())
+    in_snapshots += known.twins;
+  REQUIRE(in_snapshots < 500);
+  auto node = start(store, 2, 2, 20);
+  CHECK(active(*node, 2) <= 20); // Before the first turn.
+  CHECK(node->all().size() == 1'000);
+  CHECK(node->find(id_of(500))->find("n")->as_integer() == 2'500);
+  CHECK(node->find(id_of(501))->find("n")->as_integer() == 501);
+  CHECK(found_by(*node, "n >= 2000").size() == 100);
+  CHECK(node->broken_invariants() == std::vector<std::string>{});
+}
+
 TEST_CASE("a twin whose values cannot be read answers with the error and stays",
           "[fault][actors][store]") {
   simulated_store store;

@@ -35,6 +35,11 @@ public:
     return log_position{last_};
   }
 
+  result<void> settle() override {
+    write_all();
+    return {};
+  }
+
   log_position reached(durability level) const noexcept override {
     return log_position{level == durability::disk      ? synced_
                         : level == durability::process ? written_
