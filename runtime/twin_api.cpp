@@ -228,9 +228,10 @@ result<std::uint32_t> twin_api::wait_synced(std::span<const std::string> twins,
     ids.emplace_back(id);
   // The node gives up before we do, and says how far it came.
   auto wait = patience() * 3 / 4;
+  auto wanted = peers == all_peers ? value{"all"} : value{static_cast<std::int64_t>(peers)};
   auto done = call({"sync", "held",
                     value{value_map{{"twins", value{std::move(ids)}},
-                                    {"replicas", value{static_cast<std::int64_t>(peers)}},
+                                    {"replicas", std::move(wanted)},
                                     {"wait_ms", value{static_cast<std::int64_t>(wait.count())}}}}});
   if (!done)
     return tl::unexpected<error>(std::move(done.error()));
@@ -238,6 +239,11 @@ result<std::uint32_t> twin_api::wait_synced(std::span<const std::string> twins,
   const auto* held = done->find("held");
   if (there == nullptr || !there->is_integer() || held == nullptr)
     return fail(errc::bad_frame, "an answer without its peers");
+  if (peers == all_peers) {
+    peers = static_cast<std::uint32_t>(there->as_integer());
+    if (peers == 0)
+      return fail(errc::bad_value, "it is written here, but this node sends it to no peer");
+  }
   if (there->as_integer() < peers)
     return fail(errc::bad_value, "it is written here, but this node sends it to "
                                      + std::to_string(there->as_integer()) + " peers, not to "

@@ -126,6 +126,9 @@ public:
   /// @returns its answer; errc::unsupported if the node has no such service.
   result<value> call(const service_call& asked);
 
+  /// Of `wait_synced`: every peer that is sent what is here.
+  static constexpr std::uint32_t all_peers = UINT32_MAX;
+
   /// Waits until `peers` of the node's peers have, safe on their disks, all that was acknowledged
   /// of these twins when this is called: what `synced(n)` means. @returns how many have it;
   /// errc::timed_out after `patience()`, with how many it were then: it is written here in any

@@ -59,15 +59,18 @@ std::string hex(std::uint64_t n) {
 }
 
 // What a caller of `held` gives, checked; `until_ns` is how long it waits.
-result<hold_watch::request> hold_of(const service_call& asked) {
+// @param peers that are sent what is here.
+result<hold_watch::request> hold_of(const service_call& asked, std::size_t peers) {
   constexpr std::int64_t wait_ms_max = 3'600'000;
   const auto* twins = asked.arguments.find("twins");
   const auto* replicas = asked.arguments.find("replicas");
   const auto* wait_ms = asked.arguments.find("wait_ms");
-  if (twins == nullptr || !twins->is_list() || replicas == nullptr || !replicas->is_integer()
-      || replicas->as_integer() < 0 || wait_ms == nullptr || !wait_ms->is_integer())
-    return fail(errc::bad_value, "'held' needs 'twins', a list of ids, 'replicas', 0 or more, and "
-                                 "'wait_ms'");
+  auto wants_all = replicas != nullptr && *replicas == value{"all"};
+  if (twins == nullptr || !twins->is_list() || replicas == nullptr
+      || !(wants_all || (replicas->is_integer() && replicas->as_integer() >= 0))
+      || wait_ms == nullptr || !wait_ms->is_integer())
+    return fail(errc::bad_value, "'held' needs 'twins', a list of ids, 'replicas', 0 or more or "
+                                 "\"all\", and 'wait_ms'");
   if (twins->as_list().size() > limits::batch_entries_max)
     return fail(errc::limit_reached, std::to_string(twins->as_list().size()) + " twins, at most "
                                          + std::to_string(limits::batch_entries_max)
@@ -78,7 +81,7 @@ result<hold_watch::request> hold_of(const service_call& asked) {
       return fail(errc::bad_value, "'twins' holds ids, not " + to_string(one));
     made.twins.emplace_back(one.as_text());
   }
-  made.replicas = static_cast<std::size_t>(replicas->as_integer());
+  made.replicas = wants_all ? peers : static_cast<std::size_t>(replicas->as_integer());
   made.until_ns = std::clamp<std::int64_t>(wait_ms->as_integer(), 0, wait_ms_max) * ns_per_ms;
   return made;
 }
@@ -519,10 +522,10 @@ replica_host::answer replica_host::answer_call(const service_call& asked) {
 }
 
 void replica_host::hold(const service_call& asked, const reply_function& reply) {
-  auto wanted = hold_of(asked);
+  auto peers = replicas_.receivers();
+  auto wanted = hold_of(asked, peers);
   if (!wanted)
     return reply(make_error_reply(wanted.error()));
-  auto peers = replicas_.receivers();
   wanted->written = store_.reached(durability::process);
   // More peers than there are will never hold it.
   wanted->until_ns = clock_.now().steady_ns + (wanted->replicas > peers ? 0 : wanted->until_ns);

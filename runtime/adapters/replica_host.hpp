@@ -57,10 +57,10 @@ public:
   ///     resolve   twin, property, id, value   -> null; errc::precondition_failed if something was
   ///                                              written since
   ///     held      twins, replicas, wait_ms    -> peers that are sent what is here; held: by twin
-  ///     how
-  ///                                              many hold what it is now, null: it is not
-  ///                                              replicated. Waits for so many replicas of each,
-  ///                                              at most wait_ms, and not for more than there are
+  ///                                              how many hold what it is now, null: it is not
+  ///                                              replicated. Waits for so many replicas of each
+  ///                                              ("all": every peer that is sent it), at most
+  ///                                              wait_ms, and not for more than there are
   void call(const service_call& asked, reply_function reply);
 
   void add_stats(stats_record& stats) const;

@@ -40,12 +40,13 @@ void add_durability_option(CLI::App& command, std::string& level) {
       .add_option(
           "--durability", level,
           "What must be true before the answer: memory, process or disk, or synced:N, on the "
-          "disks of N peers; else as the node or the type says")
+          "disks of N peers, or synced:all; else as the node or the type says")
       ->check(CLI::Validator{[](const std::string& given) {
                                return parse_durability(given) || peers_of(given)
                                           ? std::string{}
                                           : "'" + given
-                                                + "' is none of memory, process, disk, synced:N";
+                                                + "' is none of memory, process, disk, synced:N, "
+                                                  "synced:all";
                              },
                              ""})
       ->type_name("LEVEL");
@@ -56,9 +57,11 @@ std::optional<std::uint32_t> peers_of(std::string_view level) {
   if (!level.starts_with(prefix))
     return std::nullopt;
   level.remove_prefix(prefix.size());
+  if (level == "all")
+    return twin_api::all_peers;
   std::uint32_t peers = 0;
   auto [end, wrong] = std::from_chars(level.data(), level.data() + level.size(), peers);
-  if (wrong != std::errc{} || end != level.data() + level.size() || peers == 0)
+  if (wrong != std::errc{} || end != level.data() + level.size() || peers == 0 || peers == twin_api::all_peers)
     return std::nullopt;
   return peers;
 }

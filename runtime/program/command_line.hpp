@@ -57,7 +57,7 @@ void add_link_options(CLI::App& command, program_context& context);
 
 /// `--durability`: what must be true before the answer.
 void add_durability_option(CLI::App& command, std::string& level);
-/// N of `synced:N`; nothing: another level.
+/// N of `synced:N`, `twin_api::all_peers` of `synced:all`; nothing: another level.
 std::optional<std::uint32_t> peers_of(std::string_view level);
 /// Of `synced:N`: waits until so many peers have what was written to these twins, for as long as an
 /// answer may take.

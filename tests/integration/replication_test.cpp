@@ -194,6 +194,9 @@ TEST_CASE("a write can wait until peers have it", "[integration][sync]") {
   auto have = both.left->wait_synced(press, 1);
   REQUIRE(have);
   CHECK(*have == 1);
+  auto all = both.left->wait_synced(press, twin_api::all_peers);
+  REQUIRE(all);
+  CHECK(*all == 1);
   both.cut(true);
   REQUIRE(both.left->update("press", {{"temperature", 21}}));
   both.left->patience(2s);
@@ -201,6 +204,10 @@ TEST_CASE("a write can wait until peers have it", "[integration][sync]") {
   REQUIRE_FALSE(late);
   CHECK(late.error().code == errc::timed_out);
   CHECK(late.error().context.find("written here") != std::string::npos);
+  auto never = both.left->wait_synced(press, twin_api::all_peers);
+  REQUIRE_FALSE(never);
+  CHECK(never.error().code == errc::timed_out);
+  CHECK(never.error().context.find("only 0 of 1") != std::string::npos);
   both.left->patience(60s);
   both.cut(false);
   REQUIRE(both.left->wait_synced(press, 1));
