@@ -48,6 +48,8 @@ inline constexpr const char* life = "\x01";
 inline constexpr const char* parent = "\x02";
 /// The lifecycle state's number.
 inline constexpr const char* lifecycle = "\x03";
+/// The strategy that was set for this twin alone, as text, see `conflict_policies::own`.
+inline constexpr const char* conflict = "\x04";
 } // namespace replica_keys
 
 } // namespace gemel

@@ -145,7 +145,8 @@ private:
 };
 
 bool reserved(std::string_view key) {
-  return key == replica_keys::life || key == replica_keys::parent || key == replica_keys::lifecycle;
+  return key == replica_keys::life || key == replica_keys::parent || key == replica_keys::lifecycle
+         || key == replica_keys::conflict;
 }
 
 class columns_reader {

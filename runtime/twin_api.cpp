@@ -251,6 +251,21 @@ result<std::uint32_t> twin_api::wait_synced(std::span<const std::string> twins,
   return fewest_holders(*held, twins, peers);
 }
 
+result<void> twin_api::set_conflict_policy(const std::string& twin, const std::string& strategy) {
+  auto wanted = strategy.empty() ? value{} : value{strategy};
+  return call({"sync", "policy",
+               value{value_map{{"twin", value{twin}}, {"strategy", std::move(wanted)}}}})
+      .map([](const value&) {});
+}
+
+result<std::string> twin_api::conflict_policy_of(const std::string& twin) {
+  auto done = call({"sync", "policy", value{value_map{{"twin", value{twin}}}}});
+  if (!done)
+    return tl::unexpected<error>(std::move(done.error()));
+  const auto* own = done->find("strategy");
+  return own != nullptr && own->is_text() ? std::string{own->as_text()} : std::string{};
+}
+
 result<stats_record> twin_api::stats() {
   return expect_stats(ask(make_stats_request()));
 }

@@ -136,6 +136,16 @@ public:
   /// errc::unsupported if it has none.
   result<std::uint32_t> wait_synced(std::span<const std::string> twins, std::uint32_t peers);
 
+  /// Sets how writes of several nodes that did not know of each other become one value in this
+  /// twin: a strategy as of `sync.conflict`, above what its type says but for properties that are
+  /// `sum`, `counter`, `set` or `map`. Kept, and the same on all linked nodes; it goes with the
+  /// twin. Empty: what the config says decides again.
+  /// @returns errc::twin_not_found if the twin is not replicated; errc::bad_value for another word,
+  ///          or those four; errc::unsupported if the node has no peers.
+  result<void> set_conflict_policy(const std::string& twin, const std::string& strategy);
+  /// The strategy that was set for this twin alone; empty: none. @returns as above.
+  result<std::string> conflict_policy_of(const std::string& twin);
+
   // ---- events -------------------------------------------------------------------------------
 
   /// Calls `callback` for every event from now on that `asked` describes.

@@ -219,11 +219,39 @@ void conflict_policies::set_twin_property(std::string twin, std::string key,
   twin_properties_[{std::move(twin), std::move(key)}] = std::move(policy);
 }
 
+namespace {
+
+// What replicas agree upon about the twin itself.
+bool is_reserved(std::string_view key) noexcept {
+  return !key.empty() && static_cast<unsigned char>(key.front()) < ' ';
+}
+
+} // namespace
+
+result<conflict_policy> conflict_policies::own(std::string_view text) const {
+  constexpr std::size_t text_bytes_max = 256;
+  if (text.size() > text_bytes_max)
+    return fail(errc::bad_value, "a strategy has at most 256 bytes");
+  auto made = policy_from_string(text);
+  if (made && is_merged(made->strategy))
+    return fail(errc::bad_value, "'" + std::string{text}
+                                     + "' is a strategy of single properties: say it of the type's "
+                                       "property in the config");
+  return made;
+}
+
+conflict_policy conflict_policies::with_own(const conflict_policy& configured, std::string_view key,
+                                            const value& text) const {
+  if (!text.is_text() || is_reserved(key) || is_merged(configured.strategy))
+    return configured;
+  return own(text.as_text()).value_or(configured);
+}
+
 const conflict_policy& conflict_policies::of(std::string_view twin, std::string_view type,
                                              std::string_view key) const {
   static const conflict_policy latest_wins{};
-  if (!key.empty() && static_cast<unsigned char>(key.front()) < ' ')
-    return latest_wins; // what replicas agree upon about the twin itself
+  if (is_reserved(key))
+    return latest_wins;
   auto of_pair = [](const by_pair& in, std::string_view first, std::string_view second) {
     auto at = in.empty() ? in.end() : in.find({std::string{first}, std::string{second}});
     return at != in.end() ? &at->second : nullptr;

@@ -107,6 +107,17 @@ public:
   /// Whether a twin's type makes a difference.
   bool ask_for_type() const noexcept { return !types_.empty() || !properties_.empty(); }
 
+  /// Reads a strategy that somebody sets for one twin, which then replicates with it.
+  /// @returns what `policy_from_string` says; errc::bad_value for strategies that keep more than is
+  ///          shown, since values of other kinds could not be written any more.
+  result<conflict_policy> own(std::string_view text) const;
+  /// What decides a property of a twin with a strategy of its own. Properties that keep more than
+  /// is shown (`is_merged`), and what is about the twin itself, stay as configured; so does all
+  /// that a strategy of a newer node names that is not known here.
+  /// @param configured what `of` says.
+  conflict_policy with_own(const conflict_policy& configured, std::string_view key,
+                           const value& text) const;
+
 private:
   using by_name = std::map<std::string, conflict_policy, std::less<>>;
   using by_pair = std::map<std::pair<std::string, std::string>, conflict_policy>;

@@ -130,6 +130,23 @@ void replica_bridge::note_missing(const stored_event& created) {
     note(created.id, replica_keys::lifecycle);
 }
 
+// Another strategy may show another of the values.
+void replica_bridge::note_contested(std::string_view twin) {
+  if (const auto* held = replicas_.replica(replica_shard_of(twin)))
+    held->each_property(twin, [&](std::string_view key, const sibling_set& siblings) {
+      if (siblings.size() > 1)
+        note(twin, key);
+    });
+}
+
+result<void> replica_bridge::set_policy(std::string_view twin, std::optional<std::string> strategy,
+                                        const moment& now) {
+  auto set = replicas_.set_policy(replica_shard_of(twin), twin, std::move(strategy), now);
+  if (set)
+    note_contested(twin);
+  return set;
+}
+
 bool replica_bridge::is_push(const push* ours, const stored_change& change) const {
   if (ours == nullptr)
     return false;
@@ -290,6 +307,8 @@ void replica_bridge::merged(const std::vector<replicated_entry>& entries) {
       note_children(entry.twin);
     if (entry.key == replica_keys::parent)
       note_child(entry.twin, place_of(entry.twin).parent);
+    if (entry.key == replica_keys::conflict)
+      note_contested(entry.twin);
   }
 }
 

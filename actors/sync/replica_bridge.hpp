@@ -54,6 +54,9 @@ public:
   void take(const stored_event& event, const moment& read_at);
   /// Takes in a twin as it is, of a node that begins to be replicated.
   void import(const twin_record& twin, const moment& now);
+  /// Sets a strategy for one twin alone. @returns as `replicator::set_policy`.
+  result<void> set_policy(std::string_view twin, std::optional<std::string> strategy,
+                          const moment& now);
   /// These entries of a shard came from a peer.
   void merged(const std::vector<replicated_entry>& entries);
   /// What replicas hold after a start: who is whose child, and which twin's type is replicated.
@@ -117,6 +120,7 @@ private:
              const moment& now);
   void note(std::string_view twin, std::string_view key);
   void note_missing(const stored_event& created);
+  void note_contested(std::string_view twin);
   void note_child(const std::string& child, const std::string& parent);
   void note_children(std::string_view parent);
   void note_line(std::string_view twin);

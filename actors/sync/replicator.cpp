@@ -223,7 +223,7 @@ void replicator::rewrite(std::uint16_t shard, shard_replica& replica, const mome
     });
   });
   for (const auto& [twin, key] : found) {
-    const auto& policy = policy_of(replica, twin, key);
+    auto policy = policy_of(replica, twin, key);
     const auto& seen = replica.of(twin, key);
     // One value as it is; several as they show, written as anybody would.
     auto shown = resolve(policy, seen).content;
@@ -350,7 +350,7 @@ result<void> replicator::set(std::uint16_t shard, std::string_view twin, std::st
     return fail(errc::twin_not_found, std::string{twin});
   auto time = stamp(now);
   if (content) {
-    const auto& policy = policy_of(replica, twin, key);
+    auto policy = policy_of(replica, twin, key);
     auto kept =
         content_to_keep(policy, replica.of(twin, key), replica.next_write(), time, *content);
     if (!kept)
@@ -363,6 +363,15 @@ result<void> replicator::set(std::uint16_t shard, std::string_view twin, std::st
   log_write(shard);
   tell(shard, urgent(key), now);
   return {};
+}
+
+result<void> replicator::set_policy(std::uint16_t shard, std::string_view twin,
+                                    std::optional<std::string> strategy, const moment& now) {
+  if (!strategy)
+    return set(shard, twin, replica_keys::conflict, std::nullopt, now);
+  if (auto policy = options_.policies.own(*strategy); !policy)
+    return tl::unexpected<error>(std::move(policy.error()));
+  return set(shard, twin, replica_keys::conflict, value{std::move(*strategy)}, now);
 }
 
 result<void> replicator::remove(std::uint16_t shard, std::string_view twin, const moment& now) {
@@ -388,10 +397,29 @@ std::string_view replicator::type_of(const shard_replica& replica, std::string_v
   return type != nullptr && type->is_text() ? type->as_text() : std::string_view{};
 }
 
-const conflict_policy& replicator::policy_of(const shard_replica& replica, std::string_view twin,
-                                             std::string_view key) const {
+// A twin's own strategy only matters where values stand beside each other.
+conflict_policy replicator::policy_of(const shard_replica& replica, std::string_view twin,
+                                      std::string_view type, std::string_view key) const {
+  const auto& configured = options_.policies.of(twin, type, key);
+  if (replica.contested().empty())
+    return configured;
+  const auto& own = replica.of(twin, replica_keys::conflict);
+  return own.empty() ? configured
+                     : options_.policies.with_own(configured, key, resolve({}, own).content);
+}
+
+conflict_policy replicator::policy_of(const shard_replica& replica, std::string_view twin,
+                                      std::string_view key) const {
   auto type = options_.policies.ask_for_type() ? type_of(replica, twin) : std::string_view{};
-  return options_.policies.of(twin, type, key);
+  return policy_of(replica, twin, type, key);
+}
+
+std::string replicator::own_policy(std::uint16_t shard, std::string_view twin) const {
+  const auto* held = replica(shard);
+  if (held == nullptr)
+    return {};
+  auto own = resolve({}, held->of(twin, replica_keys::conflict));
+  return own.present && own.content.is_text() ? std::string{own.content.as_text()} : std::string{};
 }
 
 bool replicator::shows(std::uint16_t shard, std::string_view twin, std::string_view key,
@@ -400,7 +428,7 @@ bool replicator::shows(std::uint16_t shard, std::string_view twin, std::string_v
   const auto& siblings = held->of(twin, key);
   if (siblings.empty() || content == nullptr)
     return siblings.empty() && content == nullptr;
-  const auto& policy = policy_of(*held, twin, key);
+  auto policy = policy_of(*held, twin, key);
   if (siblings.size() == 1 && !is_merged(policy.strategy))
     return siblings.front().content == *content;
   return resolve(policy, siblings).content == *content;
@@ -416,7 +444,7 @@ replicated_twin replicator::read(std::uint16_t shard, std::string_view twin) con
   auto type = type_of(*held, twin);
   held->each_property(twin, [&](std::string_view key, const sibling_set& siblings) {
     if (key != replica_keys::life)
-      made.properties.emplace(key, resolve(options_.policies.of(twin, type, key), siblings));
+      made.properties.emplace(key, resolve(policy_of(*held, twin, type, key), siblings));
   });
   return made;
 }
@@ -435,7 +463,7 @@ std::vector<open_conflict> replicator::conflicts() const {
     const auto& state = shards_[shard];
     for (const auto& [twin, key] : state.replica->contested()) {
       const auto& siblings = state.replica->of(twin, key);
-      const auto& policy = policy_of(*state.replica, twin, key);
+      auto policy = policy_of(*state.replica, twin, key);
       if (resolve(policy, siblings).undecided)
         made.push_back({conflict_id(siblings), shard, twin, key, siblings});
     }

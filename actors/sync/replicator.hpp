@@ -96,6 +96,11 @@ public:
   /// @returns errc::twin_not_found; errc::bad_value if the property's policy cannot take it.
   result<void> set(std::uint16_t shard, std::string_view twin, std::string_view key,
                    std::optional<value> content, const moment& now);
+  /// Sets a strategy for one twin alone, which replicates with it and goes with it; nothing: what
+  /// the config says decides again.
+  /// @returns errc::twin_not_found; what `conflict_policies::own` says.
+  result<void> set_policy(std::uint16_t shard, std::string_view twin,
+                          std::optional<std::string> strategy, const moment& now);
   /// @returns errc::twin_not_found
   result<void> remove(std::uint16_t shard, std::string_view twin, const moment& now);
 
@@ -113,6 +118,8 @@ public:
     const auto* held = replica(shard);
     return held != nullptr ? type_of(*held, twin) : std::string_view{};
   }
+  /// The strategy that was set for the twin alone; empty: none.
+  std::string own_policy(std::uint16_t shard, std::string_view twin) const;
   bool alive(std::uint16_t shard, std::string_view twin) const {
     const auto* held = replica(shard);
     return held != nullptr && held->alive(twin);
@@ -218,8 +225,10 @@ private:
   void rewrite(std::uint16_t shard, shard_replica& replica, const moment& now);
   void purge();
   std::string_view type_of(const shard_replica& replica, std::string_view twin) const;
-  const conflict_policy& policy_of(const shard_replica& replica, std::string_view twin,
-                                   std::string_view key) const;
+  conflict_policy policy_of(const shard_replica& replica, std::string_view twin,
+                            std::string_view type, std::string_view key) const;
+  conflict_policy policy_of(const shard_replica& replica, std::string_view twin,
+                            std::string_view key) const;
 
   replicator_options options_;
   replica_journal* journal_;

@@ -517,8 +517,10 @@ replica_host::answer replica_host::answer_call(const service_call& asked) {
     return conflicts();
   if (asked.name == "resolve")
     return resolve(asked);
-  return fail(errc::bad_value,
-              "sync does not know '" + asked.name + "'; it knows status, conflicts, resolve, held");
+  if (asked.name == "policy")
+    return policy(asked);
+  return fail(errc::bad_value, "sync does not know '" + asked.name
+                                   + "'; it knows status, conflicts, resolve, policy, held");
 }
 
 void replica_host::hold(const service_call& asked, const reply_function& reply) {
@@ -622,6 +624,30 @@ replica_host::answer replica_host::resolve(const service_call& asked) {
     return tl::unexpected<error>(std::move(done.error()));
   bridge_.merged({{*twin, *property, {}}});
   return value{};
+}
+
+replica_host::answer replica_host::policy(const service_call& asked) {
+  auto twin = text_in(asked, "twin");
+  if (!twin)
+    return tl::unexpected<error>(std::move(twin.error()));
+  const auto* strategy = asked.arguments.find("strategy");
+  if (strategy != nullptr && !strategy->is_text() && !strategy->is_null())
+    return fail(errc::bad_value, "'strategy' is a text or null");
+  catch_up_to(store_.reached(durability::process)); // The twin may have been made just now.
+  auto shard = replica_shard_of(*twin);
+  if (!replicas_.alive(shard, *twin))
+    return fail(errc::twin_not_found, "'" + *twin
+                                          + "' is not replicated: there is no such twin, or its "
+                                            "type is not among sync.types");
+  if (strategy != nullptr) {
+    auto wanted =
+        strategy->is_text() ? std::optional{std::string{strategy->as_text()}} : std::nullopt;
+    if (auto set = bridge_.set_policy(*twin, std::move(wanted), clock_.now()); !set)
+      return tl::unexpected<error>(std::move(set.error()));
+    commit(); // Kept before it is answered.
+  }
+  auto own = replicas_.own_policy(shard, *twin);
+  return value{value_map{{"twin", value{*twin}}, {"strategy", own.empty() ? value{} : value{own}}}};
 }
 
 } // namespace gemel

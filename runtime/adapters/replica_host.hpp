@@ -56,6 +56,9 @@ public:
   ///     conflicts                             -> conflicts: id, twin, property, values
   ///     resolve   twin, property, id, value   -> null; errc::precondition_failed if something was
   ///                                              written since
+  ///     policy    twin, strategy (optional)   -> twin; strategy: that of this twin alone, null:
+  ///                                              none. One that is given is set before, null
+  ///                                              takes it away
   ///     held      twins, replicas, wait_ms    -> peers that are sent what is here; held: by twin
   ///                                              how many hold what it is now, null: it is not
   ///                                              replicated. Waits for so many replicas of each
@@ -99,6 +102,7 @@ private:
   answer status() const;
   answer conflicts() const;
   answer resolve(const service_call& asked);
+  answer policy(const service_call& asked);
 
   options options_;
   rocks_store& store_;

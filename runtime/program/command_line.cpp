@@ -35,20 +35,22 @@ void add_link_options(CLI::App& command, program_context& context) {
       ->type_name("TIME");
 }
 
+namespace {
+
+std::string check_level(const std::string& given) {
+  if (parse_durability(given) || peers_of(given))
+    return {};
+  return "'" + given + "' is none of memory, process, disk, synced:N, synced:all";
+}
+
+} // namespace
+
 void add_durability_option(CLI::App& command, std::string& level) {
   command
-      .add_option(
-          "--durability", level,
-          "What must be true before the answer: memory, process or disk, or synced:N, on the "
-          "disks of N peers, or synced:all; else as the node or the type says")
-      ->check(CLI::Validator{[](const std::string& given) {
-                               return parse_durability(given) || peers_of(given)
-                                          ? std::string{}
-                                          : "'" + given
-                                                + "' is none of memory, process, disk, synced:N, "
-                                                  "synced:all";
-                             },
-                             ""})
+      .add_option("--durability", level,
+                  "What must be true before the answer: memory, process or disk, or synced:N, on "
+                  "the disks of N peers, or synced:all; else as the node or the type says")
+      ->check(CLI::Validator{check_level, ""})
       ->type_name("LEVEL");
 }
 
@@ -61,7 +63,8 @@ std::optional<std::uint32_t> peers_of(std::string_view level) {
     return twin_api::all_peers;
   std::uint32_t peers = 0;
   auto [end, wrong] = std::from_chars(level.data(), level.data() + level.size(), peers);
-  if (wrong != std::errc{} || end != level.data() + level.size() || peers == 0 || peers == twin_api::all_peers)
+  if (wrong != std::errc{} || end != level.data() + level.size() || peers == 0
+      || peers == twin_api::all_peers)
     return std::nullopt;
   return peers;
 }

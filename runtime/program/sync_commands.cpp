@@ -195,6 +195,51 @@ void add_resolve_command(CLI::App& conflict, program_context& context) {
   });
 }
 
+// ---- strategies of single twins -----------------------------------------------------------------
+
+struct own_strategy {
+  std::string twin{};
+  std::string strategy{};
+  bool unset = false;
+};
+
+int run_policy(const program_context& context, const own_strategy& wanted) {
+  value_map arguments{{"twin", value{wanted.twin}}};
+  if (wanted.unset || !wanted.strategy.empty())
+    arguments.push_back({"strategy", wanted.unset ? value{} : value{wanted.strategy}});
+  return ask(context, "policy", value{std::move(arguments)}, [&](const value& answer) {
+    auto own = answer.find("strategy");
+    context.console.out(printable(wanted.twin)
+                        + (own != nullptr && own->is_text()
+                               ? " " + printable(text_of(answer, "strategy"))
+                               : " has no strategy of its own, the config's decides")
+                        + "\n");
+  });
+}
+
+void add_policy_command(CLI::App& conflict, program_context& context) {
+  auto wanted = std::make_shared<own_strategy>();
+  auto* command =
+      conflict.add_subcommand("policy", "Print or set how one twin's conflicts are decided");
+  command->add_option("TWIN", wanted->twin, "The twin's id")->required()->type_name("");
+  auto* strategy =
+      command
+          ->add_option("STRATEGY", wanted->strategy,
+                       "last_write_wins, version_based, authority:NODE, max, min or manual")
+          ->type_name("");
+  command->add_flag("--unset", wanted->unset, "The config decides again")->excludes(strategy);
+  add_link_options(*command, context);
+  command->footer("It holds on all linked nodes, above what the type says but for properties that "
+                  "are sum, counter, set or map, and goes with the twin.\n"
+                  "Examples:\n"
+                  "  gemel conflict policy press-7 authority:cloud\n"
+                  "  gemel conflict policy press-7\n"
+                  "  gemel conflict policy press-7 --unset");
+  command->callback([&context, wanted] {
+    context.action = [&context, wanted] { return run_policy(context, *wanted); };
+  });
+}
+
 } // namespace
 
 void add_sync_commands(CLI::App& root, program_context& context) {
@@ -206,6 +251,7 @@ void add_sync_commands(CLI::App& root, program_context& context) {
   add_list_conflicts(*conflict, context);
   add_show_conflict(*conflict, context);
   add_resolve_command(*conflict, context);
+  add_policy_command(*conflict, context);
 }
 
 } // namespace gemel

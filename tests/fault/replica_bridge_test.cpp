@@ -7,6 +7,7 @@
 #include "tests/support/seed.hpp"
 #include "tests/support/simulated_node.hpp"
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -91,6 +92,16 @@ public:
   }
 
   void advance(std::chrono::milliseconds by) { cells_.run_for(by); }
+
+  // Of twins that are not there it is refused.
+  void set_policy(const std::string& twin, std::size_t which) {
+    constexpr std::array<const char*, 3> strategies{"max", "min", "authority:node-1"};
+    auto wanted =
+        which < strategies.size() ? std::optional<std::string>{strategies[which]} : std::nullopt;
+    auto set = bridge_->set_policy(twin, wanted, now());
+    if (!set)
+      REQUIRE(set.error().code == errc::twin_not_found);
+  }
 
   // What the replicas hold of a twin.
   std::string held(const std::string& twin) {
@@ -237,7 +248,7 @@ void write_something(row_of_nodes& all) {
   auto& cells = all.at(all.below(all.size())).cells();
   auto id = "p" + std::to_string(all.below(6));
   auto other = "p" + std::to_string(all.below(6));
-  switch (all.below(10)) {
+  switch (all.below(11)) {
   case 0:
     cells.submit(make_create(std::vector{press(id, all.below(2) == 0 ? other : "")}));
     break;
@@ -251,6 +262,9 @@ void write_something(row_of_nodes& all) {
     cells.submit(make_lifecycle(
         std::vector{id}, static_cast<std::uint8_t>(all.below(2) == 0 ? lifecycle_trigger::suspend
                                                                      : lifecycle_trigger::resume)));
+    break;
+  case 4:
+    all.at(all.below(all.size())).set_policy(id, all.below(4));
     break;
   default: {
     twin_update made;
@@ -290,6 +304,38 @@ TEST_CASE("what one node writes, the cells of the other show", "[fault][sync]") 
   CHECK(*left.find("p2")->find("k") == value{6});
   CHECK(left.find("p2")->parent.empty());
   CHECK_FALSE(left.find("p1"));
+}
+
+// Concurrent writes of a few properties while strategies come and go: whatever arrives first, the
+// cells of all nodes must show the same in the end.
+TEST_CASE("a twin's strategy decides at every node alike, whenever it comes", "[fault][sync]") {
+  auto seed = test::seed();
+  INFO(repeat_command(seed));
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    row_of_nodes all{seed + 1'000 * round, 2 + round % 2};
+    REQUIRE(all.at(0).cells().create({press("p0"), press("p1")}).applied == 2);
+    all.settle();
+    all.cut(0, true);
+    for (int i = 0; i < 20; ++i) {
+      twin_update made;
+      made.id = "p" + std::to_string(all.below(2));
+      made.set = {{"k", value{static_cast<std::int64_t>(all.below(1'000))}}};
+      all.at(all.below(all.size())).cells().submit(make_update(std::vector{made}));
+      all.exchange();
+    }
+    all.heal();
+    if (all.below(2) == 0) // The conflict is known everywhere before.
+      all.settle();
+    for (auto left = all.below(4); left > 0; --left) {
+      all.at(all.below(all.size())).set_policy("p" + std::to_string(all.below(2)), all.below(4));
+      all.exchange();
+      all.at(all.below(all.size())).push();
+    }
+    all.settle();
+    INFO(all.at(0).held("p0") << "\n" << all.at(0).held("p1"));
+    for (std::size_t i = 1; i < all.size(); ++i)
+      REQUIRE(all.at(i).shown() == all.at(0).shown());
+  }
 }
 
 TEST_CASE("cells of linked nodes agree in the end, whoever wrote what and when", "[fault][sync]") {

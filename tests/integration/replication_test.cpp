@@ -155,6 +155,38 @@ TEST_CASE("a conflict waits for a decision, which both nodes take over", "[integ
   });
 }
 
+TEST_CASE("a strategy set for one twin holds on both nodes, also after a restart",
+          "[integration][sync]") {
+  pair_of_nodes both;
+  REQUIRE(both.left->create({.id = "press", .type = "press", .properties = {{"speed", 1}}}));
+  REQUIRE(both.left->set_conflict_policy("press", "max"));
+  wait_for("the strategy", [&] {
+    auto own = both.right->conflict_policy_of("press");
+    return own && *own == "max";
+  });
+  both.stop();
+  both.start();
+  CHECK(both.left->conflict_policy_of("press").value() == "max");
+  both.cut(true);
+  REQUIRE(both.left->update("press", {{"speed", 9}}));
+  std::this_thread::sleep_for(50ms);
+  REQUIRE(both.right->update("press", {{"speed", 4}}));
+  std::this_thread::sleep_for(50ms); // so that both were taken from the log before
+  both.cut(false);
+  wait_for("the greatest", [&] {
+    return shows(*both.left, "press", "speed", value{9})
+           && shows(*both.right, "press", "speed", value{9});
+  });
+  REQUIRE(both.right->set_conflict_policy("press", ""));
+  wait_for("the latest", [&] {
+    return shows(*both.left, "press", "speed", value{4})
+           && shows(*both.right, "press", "speed", value{4});
+  });
+  CHECK(both.left->conflict_policy_of("press").value().empty());
+  CHECK(both.left->set_conflict_policy("press", "sum").error().code == errc::bad_value);
+  CHECK(both.left->set_conflict_policy("ghost", "max").error().code == errc::twin_not_found);
+}
+
 TEST_CASE("a node that has twins already gives them to its first peer", "[integration][sync]") {
   temporary_folder folder;
   node_options wanted;

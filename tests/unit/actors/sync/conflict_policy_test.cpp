@@ -234,3 +234,30 @@ TEST_CASE("a merge function must keep the laws", "[unit][sync]") {
   CHECK(mean.error().context.find("law") != std::string::npos);
   CHECK(check_merge_laws(greatest, draw));
 }
+
+TEST_CASE("a twin's own strategy decides but for what keeps more than it shows", "[unit][sync]") {
+  conflict_policies all;
+  conflict_policy latest;
+  conflict_policy counter{conflict_strategy::merge_counter, {}, {}};
+  auto under = [&](const conflict_policy& configured, const char* key, value text) {
+    return all.with_own(configured, key, text).strategy;
+  };
+  CHECK(under(latest, "speed", value{"max"}) == conflict_strategy::merge_max);
+  CHECK(under(counter, "strokes", value{"max"}) == conflict_strategy::merge_counter);
+  CHECK(under(latest, replica_keys::parent, value{"max"}) == conflict_strategy::last_write_wins);
+  // Of a newer node, or no strategy at all.
+  CHECK(under(latest, "speed", value{"median"}) == conflict_strategy::last_write_wins);
+  CHECK(under(latest, "speed", value{5}) == conflict_strategy::last_write_wins);
+  auto why = [&](const std::string& text) {
+    auto made = all.own(text);
+    REQUIRE_FALSE(made);
+    CHECK(made.error().code == errc::bad_value);
+    return made.error().context;
+  };
+  CHECK(why("counter").find("property") != std::string::npos);
+  CHECK(why("set").find("property") != std::string::npos);
+  CHECK(why("latest").find("last_write_wins") != std::string::npos);
+  CHECK(why("authority").find("authority:NODE") != std::string::npos);
+  CHECK(why("authority:" + std::string(300, 'x')).find("256") != std::string::npos);
+  CHECK(all.own("authority:cloud")->site == site_of_name("cloud"));
+}

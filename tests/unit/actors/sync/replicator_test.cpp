@@ -161,6 +161,46 @@ TEST_CASE("a manual conflict is listed and decided only by who saw it", "[unit][
   CHECK(both.read(both.right, "pump", "mode") == value{"hand"});
 }
 
+TEST_CASE("a twin's own strategy replicates, decides there too, and goes with the twin",
+          "[unit][sync]") {
+  pair_of_nodes both;
+  both.make(both.left, "pump");
+  both.run(1'000);
+  both.set(both.left, "pump", "speed", 9);
+  both.run(1);
+  both.cut = true;
+  both.set(both.left, "pump", "speed", 8);
+  both.run(10);
+  both.set(both.right, "pump", "speed", 3); // later
+  both.cut = false;
+  both.run(15'000);
+  CHECK(both.read(both.left, "pump", "speed") == value{3});
+  auto set_policy = [&](std::optional<std::string> strategy) {
+    return both.left.replicas->set_policy(shard, "pump", std::move(strategy), both.now(both.left));
+  };
+  CHECK(set_policy("counter").error().code == errc::bad_value);
+  REQUIRE(set_policy("max"));
+  CHECK(both.read(both.left, "pump", "speed") == value{8});
+  both.run(1'000);
+  CHECK(both.read(both.right, "pump", "speed") == value{8});
+  CHECK(both.right.replicas->own_policy(shard, "pump") == "max");
+  REQUIRE(set_policy("manual"));
+  both.run(1'000);
+  CHECK(both.right.replicas->conflicts().size() == 1);
+  REQUIRE(set_policy(std::nullopt));
+  both.run(1'000);
+  CHECK(both.right.replicas->own_policy(shard, "pump").empty());
+  CHECK(both.read(both.right, "pump", "speed") == value{3});
+  REQUIRE(set_policy("min"));
+  REQUIRE(both.left.replicas->remove(shard, "pump", both.now(both.left)));
+  both.make(both.left, "pump");
+  both.run(1'000);
+  CHECK(both.left.replicas->own_policy(shard, "pump").empty());
+  CHECK(both.right.replicas->own_policy(shard, "pump").empty());
+  REQUIRE(both.left.replicas->remove(shard, "pump", both.now(both.left)));
+  CHECK(set_policy("max").error().code == errc::twin_not_found);
+}
+
 TEST_CASE("a peer whose clock is ahead is named, and wins no later write", "[unit][sync]") {
   pair_of_nodes both;
   both.make(both.left, "pump");
