@@ -328,7 +328,7 @@ result<void> node::parts::start_export(twin_api& of) {
 
 result<void> node::parts::start_replicas(twin_api& of) {
   auto& peers = options.peers;
-  if (peers.way != nullptr && store == nullptr)
+  if (!peers.names.empty() && store == nullptr)
     return fail(errc::bad_value, "a node with peers needs a store: set store.path, or give --data");
   if (store == nullptr)
     return {};
@@ -342,6 +342,8 @@ result<void> node::parts::start_replicas(twin_api& of) {
   wanted.section = options.config.sync;
   wanted.peers = peers.names;
   wanted.cluster = peers.cluster;
+  const auto& cluster = options.config.cluster;
+  wanted.may_leave_machine = cluster.insecure || !cluster.certificate.empty();
   wanted.node = options.config.node.id;
   wanted.level = options.config.store.level;
   wanted.log = [](const std::string& text) { spdlog::warn("{}", text); };

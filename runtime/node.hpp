@@ -38,7 +38,7 @@ struct node_options {
     std::string cluster{};
     /// Their names, in the order of the numbers of `way`.
     std::vector<std::string> names{};
-    /// Null: it has no peers.
+    /// Null: it has no peers, and gets none.
     std::shared_ptr<peer_transport> way{};
   };
   peers_options peers{};

@@ -27,6 +27,10 @@ public:
   void call(std::uint32_t peer, const service_call& message);
 
   result<void> start(listener to) override;
+  result<void> add(std::uint32_t number, const peer_address& peer) override {
+    return way_->add(number, peer);
+  }
+  void remove(std::uint32_t peer) override { way_->remove(peer); }
   void reach(std::uint32_t peer) override { way_->reach(peer); }
   void send(std::uint32_t peer, frame message) override { way_->send(peer, std::move(message)); }
   void stop() override { way_->stop(); }

@@ -34,9 +34,12 @@ struct peer_way {
   /// Ways opened since the start, and frames left out because the way was full or gone.
   std::uint64_t opened = 0;
   std::uint64_t dropped = 0;
+  /// Where it is called, `host:port`; empty: it is waited for.
+  std::string address{};
 };
 
-/// The way between a node and its peers, which are numbered from 0 in the order of the config. It
+/// The way between a node and its peers, which are numbered from 0 in the order of the config and
+/// then of being added. It
 /// authenticates who is there; all else (when to try again, what silence means, what was lost) is
 /// for `sync_link` to know, which takes it for a way that loses, repeats and reorders.
 class peer_transport {
@@ -57,6 +60,15 @@ public:
   /// Begins to listen. Called once, before all else.
   /// @returns errc::io_failed with the address; bad_value for keys and certificates.
   virtual result<void> start(listener to) = 0;
+  /// One more peer. @param number the next one. Any thread.
+  /// @returns errc::unsupported if the way has a fixed number of ends.
+  virtual result<void> add(std::uint32_t number, const peer_address& peer) {
+    static_cast<void>(number);
+    return fail(errc::unsupported, "no way can be made to '" + peer.node + "'");
+  }
+  /// Gives the way up and takes no calls of the peer any more. Its number is not used again. What
+  /// the listener hears of it after that is of before. Any thread.
+  virtual void remove(std::uint32_t peer) { static_cast<void>(peer); }
   /// Tries to reach the peer once, unless an attempt is under way. A way that is open is taken for
   /// dead and given up first, unless it is fresh: whoever asks has not heard of the peer.
   virtual void reach(std::uint32_t peer) = 0;

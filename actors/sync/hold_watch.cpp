@@ -26,6 +26,12 @@ void hold_watch::look(const view& replicas, log_position taken, std::int64_t now
   }
 }
 
+void hold_watch::give_up_beyond(std::size_t peers) noexcept {
+  for (auto& one : open_)
+    if (one.wanted.replicas > peers)
+      one.wanted.until_ns = 0;
+}
+
 std::int64_t hold_watch::next_due() const noexcept {
   auto due = std::numeric_limits<std::int64_t>::max();
   for (const auto& one : open_)

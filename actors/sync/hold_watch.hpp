@@ -47,6 +47,9 @@ public:
   /// Answers those for whom it is time. @param taken the log is in the replicas up to here.
   void look(const view& replicas, log_position taken, std::int64_t now_ns);
 
+  /// So many peers are left: who waits for more is answered by the next `look`.
+  void give_up_beyond(std::size_t peers) noexcept;
+
   /// When `look` is worth a call although nothing happened, `moment::steady_ns`.
   std::int64_t next_due() const noexcept;
 

@@ -48,6 +48,11 @@ std::uint32_t replicator::add_peer(std::string node) {
   return number;
 }
 
+void replicator::remove_peer(std::uint32_t peer) {
+  GEMEL_CHECK(has_peer(peer));
+  links_[peer].reset();
+}
+
 // ---- shards and positions -----------------------------------------------------------------------
 
 replicator::shard_state& replicator::shard_at(std::uint16_t shard) {
@@ -165,14 +170,15 @@ void replicator::safe(std::uint64_t position, const moment& now) {
       positions_[{{p.site, p.incarnation}, step.shard}].safe = p.received;
   }
   for (auto& l : links_)
-    l->pump(now);
+    if (l != nullptr)
+      l->pump(now);
 }
 
 // ---- time ---------------------------------------------------------------------------------------
 
 std::int64_t replicator::right_ms(const moment& now) const {
   auto ms = now.unix_us / us_per_ms;
-  if (!options_.time_reference)
+  if (!options_.time_reference || !has_peer(*options_.time_reference))
     return ms;
   const auto& reference = *links_[*options_.time_reference];
   auto offset = reference.up() ? reference.status(now).offset_us / us_per_ms : 0;
@@ -247,7 +253,8 @@ void replicator::tick(const moment& now) {
   }
   tell_news(now);
   for (auto& l : links_)
-    l->pump(now);
+    if (l != nullptr)
+      l->pump(now);
 }
 
 void replicator::tell_news(const moment& now) {
@@ -256,6 +263,8 @@ void replicator::tell_news(const moment& now) {
 }
 
 void replicator::receive(std::uint32_t peer, const frame& arrived, const moment& now) {
+  if (!has_peer(peer))
+    return;
   links_[peer]->receive(arrived, now);
   tell_news(now);
 }
@@ -269,7 +278,8 @@ void replicator::wrote(std::uint16_t shard, std::string_view twin, std::string_v
 std::int64_t replicator::next_due() const {
   auto due = last_purge_ + purge_interval_ns;
   for (const auto& l : links_)
-    due = std::min(due, l->next_due());
+    if (l != nullptr)
+      due = std::min(due, l->next_due());
   return due;
 }
 
@@ -284,7 +294,8 @@ void replicator::purge() {
       continue;
     auto upto = state.safe;
     for (const auto& l : links_)
-      upto = std::min(upto, l->acknowledged(shard).value_or(0));
+      if (l != nullptr)
+        upto = std::min(upto, l->acknowledged(shard).value_or(0));
     if (state.replica->delete_marks() > options_.rules.delete_marks_max
         || options_.rules.broken(planted_bug::early_purge))
       upto = state.replica->last_change();
@@ -325,7 +336,8 @@ void replicator::repair(std::uint16_t shard, const std::vector<replicated_entry>
 
 void replicator::tell(std::uint16_t shard, bool is_urgent, const moment& now) {
   for (auto& l : links_)
-    l->changed(shard, is_urgent, now);
+    if (l != nullptr)
+      l->changed(shard, is_urgent, now);
 }
 
 // ---- writes of this node ------------------------------------------------------------------------
@@ -484,8 +496,8 @@ result<void> replicator::decide(std::uint16_t shard, std::string_view twin, std:
 }
 
 std::size_t replicator::receivers() const {
-  return static_cast<std::size_t>(
-      std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->sends(); }));
+  return static_cast<std::size_t>(std::count_if(
+      links_.begin(), links_.end(), [](const auto& l) { return l != nullptr && l->sends(); }));
 }
 
 std::size_t replicator::synced(std::uint16_t shard) const {
@@ -503,7 +515,7 @@ std::optional<change_number> replicator::last_change(std::uint16_t shard,
 
 std::size_t replicator::holders(std::uint16_t shard, change_number change) const {
   return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& l) {
-    return l->sends() && l->acknowledged(shard).value_or(0) >= change;
+    return l != nullptr && l->sends() && l->acknowledged(shard).value_or(0) >= change;
   }));
 }
 

@@ -82,8 +82,15 @@ public:
   void restore(const replica_record& head, std::vector<shard_replica::numbered_entry> all);
   /// Takes back how far a peer's changes of a shard are part of it.
   void restore(const replica_record& position);
-  /// A new peer, in the order of their numbers. @param node its name; empty: any.
+  /// A new peer, in the order of their numbers, at any time. @param node its name; empty: any.
   std::uint32_t add_peer(std::string node);
+  /// Gives a peer up: nothing waits for it any more, nor holds marks of deletes for it. Its number
+  /// is not used again. What it had taken and given stays true, so if it is added again it goes on
+  /// where it says it is, and gets full copies of shards whose marks went meanwhile.
+  void remove_peer(std::uint32_t peer);
+  bool has_peer(std::uint32_t peer) const noexcept {
+    return peer < links_.size() && links_[peer] != nullptr;
+  }
 
   /// The peer is sent nothing of what is here.
   void receive_only(std::uint32_t peer) { links_[peer]->receive_only(); }
@@ -159,12 +166,21 @@ public:
   std::int64_t next_due() const;
   /// Whether it is time to try to reach the peer; true once for each attempt.
   bool take_attempt(std::uint32_t peer, const moment& now) {
-    return links_[peer]->take_attempt(now);
+    return has_peer(peer) && links_[peer]->take_attempt(now);
   }
-  void connected(std::uint32_t peer, const moment& now) { links_[peer]->connected(now); }
-  void disconnected(std::uint32_t peer, const moment& now) { links_[peer]->disconnected(now); }
+  // What the way says of a peer that was removed meanwhile is not heard.
+  void connected(std::uint32_t peer, const moment& now) {
+    if (has_peer(peer))
+      links_[peer]->connected(now);
+  }
+  void disconnected(std::uint32_t peer, const moment& now) {
+    if (has_peer(peer))
+      links_[peer]->disconnected(now);
+  }
   void receive(std::uint32_t peer, const frame& arrived, const moment& now);
+  /// Of a peer that is there.
   const sync_link& link(std::uint32_t peer) const { return *links_[peer]; }
+  /// Numbers that were given, those of removed peers too.
   std::size_t peers() const noexcept { return links_.size(); }
   /// Marks of deletes, as they were when they were last collected.
   struct mark_counts {
@@ -234,8 +250,8 @@ private:
   replica_journal* journal_;
   hybrid_clock clock_;
   std::vector<shard_state> shards_; // by number; those of which nothing is here have no replica
-  std::vector<std::unique_ptr<sync_link>> links_;
-  std::deque<unsafe_step> unsafe_; // in the journal's order
+  std::vector<std::unique_ptr<sync_link>> links_; // null: removed
+  std::deque<unsafe_step> unsafe_;                // in the journal's order
   std::map<std::pair<peer_life, std::uint16_t>, positions> positions_;
   std::map<peer_life, change_source> sources_;
   std::set<std::uint16_t> written_; // shards with writes of this turn

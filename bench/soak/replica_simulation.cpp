@@ -27,6 +27,7 @@ constexpr std::array<const char*, 4> key_names = {"temperature", "count", "mode"
 constexpr std::int64_t settle_seconds = 240;
 constexpr std::uint64_t deliveries_max = 60'000;
 constexpr std::uint64_t happenings_max = 400'000;
+constexpr std::size_t nobody = SIZE_MAX;
 
 class simulation;
 
@@ -51,7 +52,8 @@ struct sim_node final : replica_journal, replica_pages {
   simulation* world = nullptr;
   std::size_t number = 0;
   std::string name;
-  std::vector<std::size_t> peers; // node numbers, by the link's number
+  std::vector<std::size_t> peers; // node numbers, by the link's number; `nobody`: unlinked
+  std::set<std::size_t> unlinked; // node numbers
   replica_identity identity;
   std::uint32_t lives = 0;
 
@@ -135,6 +137,8 @@ private:
   void flap(std::size_t a, std::size_t b, int left);
   void lose_data(sim_node& node, bool restore);
   void pause(sim_node& node);
+  void unlink(sim_node& node);
+  void link_again(sim_node& node);
   void heal();
   bool settled();
   void check_all();
@@ -265,6 +269,7 @@ void simulation::start(sim_node& node, bool fresh_identity) {
   }
   node.last_change = held;
   oracle_.restarted(node.number, from, node.identity.incarnation, node.identity.writer, held);
+  std::erase(node.peers, nobody);
   for (auto peer : node.peers)
     node.replicas->add_peer(nodes_[peer]->name);
   after(node);
@@ -397,6 +402,8 @@ void simulation::after(sim_node& node) {
 
 void simulation::check_links(sim_node& node) {
   for (std::uint32_t i = 0; i < node.peers.size(); ++i) {
+    if (node.peers[i] == nobody)
+      continue;
     const auto& link = node.replicas->link(i);
     const auto& peer = *nodes_[node.peers[i]];
     auto status = link.status(time_of(node));
@@ -470,7 +477,7 @@ void simulation::deliver(std::size_t to, std::size_t from, std::vector<std::byte
 
 void simulation::hand_over(sim_node& node, std::size_t from, const std::vector<std::byte>& bytes) {
   auto arrived = frame::check(bytes);
-  if (!arrived)
+  if (!arrived || node.unlinked.contains(from))
     return; // refused at the door
   ++result_.deliveries;
   result_.trace =
@@ -614,6 +621,28 @@ void simulation::pause(sim_node& node) {
   });
 }
 
+// What was on its way from before may still arrive after the peer was taken again.
+void simulation::unlink(sim_node& node) {
+  auto peer = static_cast<std::uint32_t>(below(node.peers.size()));
+  if (node.replicas == nullptr || node.peers[peer] == nobody)
+    return;
+  count(fault_kind::unlinked);
+  node.replicas->remove_peer(peer);
+  node.unlinked.insert(std::exchange(node.peers[peer], nobody));
+  after(node);
+  later(static_cast<std::int64_t>(below(20'000)) * ms, [this, &node] { link_again(node); });
+}
+
+void simulation::link_again(sim_node& node) {
+  for (auto peer : std::exchange(node.unlinked, {})) {
+    node.peers.push_back(peer);
+    if (node.replicas != nullptr)
+      node.replicas->add_peer(nodes_[peer]->name);
+  }
+  if (node.replicas != nullptr)
+    after(node);
+}
+
 void simulation::begin_fault() {
   auto at = drawn_.begin();
   std::advance(at, static_cast<std::ptrdiff_t>(below(drawn_.size())));
@@ -678,6 +707,10 @@ void simulation::begin_fault() {
   case fault_kind::restored:
     lose_data(node, true);
     break;
+  case fault_kind::unlinked:
+    if (!node.peers.empty())
+      unlink(node);
+    break;
   default: // those of the network happen all the time
     break;
   }
@@ -692,6 +725,7 @@ void simulation::heal() {
     node->clock_offset_us = 0;
     node->drift_ppm = 0;
     node->disk_is_slow = false;
+    link_again(*node);
   }
 }
 
@@ -700,7 +734,7 @@ bool simulation::settled() {
     if (node->replicas == nullptr || node->paused || !node->unsynced.empty())
       return false;
     for (std::uint32_t i = 0; i < node->peers.size(); ++i)
-      if (!node->replicas->link(i).idle())
+      if (node->replicas->has_peer(i) && !node->replicas->link(i).idle())
         return false;
     for (auto shard : shard_numbers)
       if (!(oracle_.seen(node->number, shard) == oracle_.seen(0, shard)))
@@ -771,9 +805,9 @@ simulation_result simulation::run() {
 
 std::string_view to_string(fault_kind kind) noexcept {
   constexpr std::array<std::string_view, fault_kinds> names = {
-      "partition", "one_way", "bridge",     "flapping",    "loss",       "duplicate",
-      "reorder",   "corrupt", "disconnect", "crash",       "torn_write", "lost_write",
-      "slow_disk", "pause",   "clock_jump", "clock_drift", "wiped",      "restored"};
+      "partition",  "one_way",     "bridge", "flapping",   "loss",       "duplicate", "reorder",
+      "corrupt",    "disconnect",  "crash",  "torn_write", "lost_write", "slow_disk", "pause",
+      "clock_jump", "clock_drift", "wiped",  "restored",   "unlinked"};
   auto index = static_cast<std::size_t>(kind);
   return index < names.size() ? names[index] : "unknown";
 }

@@ -32,7 +32,9 @@ enum class fault_kind : std::uint8_t {
   clock_drift,
   wiped,
   restored,
-  last_ = restored,
+  /// A node gives a peer up by command, and takes it again later, or after a restart.
+  unlinked,
+  last_ = unlinked,
 };
 
 inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault_kind::last_) + 1;

@@ -23,6 +23,11 @@ namespace {
 
 constexpr std::size_t unsent_bytes_max = 256u << 10;
 
+std::string address_text(const std::string& host, std::uint16_t port) {
+  auto is_v6 = host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
 // Wakes a thread that waits in `poll`.
 class wake_pipe {
 public:
@@ -53,8 +58,10 @@ private:
 class peer_links::engine {
 public:
   engine(options wanted, const clock_port& clock)
-      : options_{std::move(wanted)}, clock_{clock}, names_{clock}, ways_(options_.peers.size()),
-        current_(options_.peers.size()), is_trying_(options_.peers.size()) {}
+      : options_{std::move(wanted)}, clock_{clock}, names_{clock} {
+    for (std::uint32_t i = 0; i < options_.peers.size(); ++i)
+      add(i, options_.peers[i]);
+  }
   ~engine() { stop(); }
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
@@ -63,6 +70,8 @@ public:
   void stop();
   std::uint16_t port() const noexcept { return port_; }
   std::string endpoint() const;
+  void add(std::uint32_t number, const peer_address& peer);
+  void remove(std::uint32_t peer);
   void reach(std::uint32_t peer);
   void send(std::uint32_t peer, frame message);
   peer_way way(std::uint32_t peer) const;
@@ -107,8 +116,12 @@ private:
   std::deque<std::function<void()>> tasks_; // with the mutex
   // The rest is the thread's.
   connections all_;
-  std::vector<peer_connection*> current_;
-  std::vector<char> is_trying_;
+  struct known_peer {
+    std::optional<peer_address> at{}; // nothing: removed
+    peer_connection* current = nullptr;
+    bool is_trying = false;
+  };
+  std::vector<known_peer> peers_;
   std::int64_t no_accept_before_ = 0;
   std::thread thread_;
 };
@@ -160,16 +173,46 @@ void peer_links::engine::post(std::function<void()> task) {
   wake_.wake();
 }
 
+// What is asked of a peer right after this stands behind it in the thread's queue.
+void peer_links::engine::add(std::uint32_t number, const peer_address& peer) {
+  {
+    std::lock_guard guard{mutex_};
+    GEMEL_CHECK(number == ways_.size());
+    ways_.emplace_back();
+    if (!peer.host.empty())
+      ways_.back().shown.address = address_text(peer.host, peer.port);
+  }
+  post([this, peer] {
+    peers_.emplace_back();
+    peers_.back().at = peer;
+  });
+}
+
+void peer_links::engine::remove(std::uint32_t peer) {
+  {
+    std::lock_guard guard{mutex_};
+    auto& way = ways_.at(peer);
+    way.shown.open = false;
+    way.frames.clear();
+    way.bytes = 0;
+  }
+  post([this, peer] {
+    auto node = peers_[peer].at->node;
+    peers_[peer] = {};
+    for (auto& one : all_)
+      if (one.peer() == node && !one.over())
+        one.close();
+  });
+}
+
 void peer_links::engine::reach(std::uint32_t peer) {
-  GEMEL_CHECK(peer < options_.peers.size());
   post([this, peer] { serve(peer); });
 }
 
 void peer_links::engine::send(std::uint32_t peer, frame message) {
-  GEMEL_CHECK(peer < options_.peers.size());
   {
     std::lock_guard guard{mutex_};
-    auto& way = ways_[peer];
+    auto& way = ways_.at(peer);
     if (!way.shown.open || way.bytes + message.size() > options_.waiting_bytes_max
         || message.size() > options_.frame_bytes_max) {
       ++way.shown.dropped;
@@ -182,11 +225,7 @@ void peer_links::engine::send(std::uint32_t peer, frame message) {
 }
 
 std::string peer_links::engine::endpoint() const {
-  const auto& host = options_.listen_address;
-  if (port_ == 0)
-    return {};
-  auto is_v6 = host.find(':') != std::string::npos;
-  return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port_);
+  return port_ == 0 ? std::string{} : address_text(options_.listen_address, port_);
 }
 
 peer_way peer_links::engine::way(std::uint32_t peer) const {
@@ -197,26 +236,26 @@ peer_way peer_links::engine::way(std::uint32_t peer) const {
 // ---- calling ----------------------------------------------------------------------------------
 
 void peer_links::engine::serve(std::uint32_t peer) {
-  if (is_trying_[peer])
+  if (!peers_[peer].at || peers_[peer].is_trying)
     return;
-  if (auto* old = current_[peer]; old != nullptr) {
+  if (auto* old = peers_[peer].current; old != nullptr) {
     if (clock_.now().steady_ns - old->opened_ns() < options_.fresh_ns)
       return;
-    current_[peer] = nullptr;
+    peers_[peer].current = nullptr;
     old->close();
     failed(peer, {errc::unreachable, "the peer was silent"});
   }
-  if (options_.peers[peer].host.empty())
+  if (peers_[peer].at->host.empty())
     return failed(peer, {errc::unreachable, "it has not called yet"});
-  is_trying_[peer] = true;
+  peers_[peer].is_trying = true;
   look_up(peer);
 }
 
 void peer_links::engine::look_up(std::uint32_t peer) {
-  const auto& where = options_.peers[peer];
+  auto where = *peers_[peer].at;
   if (auto numbers = resolve_host(where.host, where.port, true))
     return found(peer, std::move(*numbers));
-  names_.post([this, peer, &where] { // Names may take long.
+  names_.post([this, peer, where] { // Names may take long.
     post([this, peer, addresses = resolve_host(where.host, where.port, false)]() mutable {
       found(peer, std::move(addresses));
     });
@@ -224,17 +263,19 @@ void peer_links::engine::look_up(std::uint32_t peer) {
 }
 
 void peer_links::engine::found(std::uint32_t peer, result<std::vector<socket_address>> addresses) {
+  if (!peers_[peer].at)
+    return;
   if (addresses) {
-    all_.emplace_back(terms_, std::move(*addresses), options_.peers[peer].node, clock_.now());
+    all_.emplace_back(terms_, std::move(*addresses), peers_[peer].at->node, clock_.now());
     return;
   }
-  is_trying_[peer] = false;
+  peers_[peer].is_trying = false;
   failed(peer, addresses.error());
 }
 
 // There is no way, unless there is another one.
 void peer_links::engine::failed(std::uint32_t peer, const error& why) {
-  if (current_[peer] != nullptr)
+  if (peers_[peer].current != nullptr)
     return;
   {
     std::lock_guard guard{mutex_};
@@ -251,8 +292,8 @@ void peer_links::engine::failed(std::uint32_t peer, const error& why) {
 // ---- being called -----------------------------------------------------------------------------
 
 std::optional<std::uint32_t> peer_links::engine::number_of(std::string_view node) const {
-  for (std::uint32_t i = 0; i < options_.peers.size(); ++i)
-    if (options_.peers[i].node == node)
+  for (std::uint32_t i = 0; i < peers_.size(); ++i)
+    if (peers_[i].at && peers_[i].at->node == node)
       return i;
   return std::nullopt;
 }
@@ -262,7 +303,7 @@ tl::expected<void, peer_refusal> peer_links::engine::admit(std::string_view node
   auto peer = number_of(node);
   if (!peer)
     return tl::unexpected{peer_refusal::unknown_node};
-  const auto* old = current_[*peer];
+  const auto* old = peers_[*peer].current;
   if (old == nullptr || old->over()
       || new_way_stays(false, old->calls(), life == old->peer_life(), options_.node, node))
     return {};
@@ -293,7 +334,7 @@ void peer_links::engine::attend(peer_connection& one, short events) {
   auto was_open = one.at() == peer_connection::stage::open;
   auto is_ours = [&] {
     auto peer = number_of(one.peer());
-    return peer && current_[*peer] == &one ? peer : std::nullopt;
+    return peer && peers_[*peer].current == &one ? peer : std::nullopt;
   };
   // A frame behind the last word of the handshake belongs to the way that it opens.
   auto take = [&](frame arrived) {
@@ -313,14 +354,17 @@ void peer_links::engine::attend(peer_connection& one, short events) {
 }
 
 void peer_links::engine::opened(peer_connection& one) {
-  auto peer = *number_of(one.peer());
+  auto named = number_of(one.peer());
+  if (!named)
+    return one.close();
+  auto peer = *named;
   if (one.calls())
-    is_trying_[peer] = false;
-  if (auto* old = std::exchange(current_[peer], &one); old != nullptr && !old->over()) {
+    peers_[peer].is_trying = false;
+  if (auto* old = std::exchange(peers_[peer].current, &one); old != nullptr && !old->over()) {
     auto stays = new_way_stays(one.calls(), old->calls(), one.peer_life() == old->peer_life(),
                                options_.node, one.peer());
     (stays ? old : &one)->close();
-    current_[peer] = stays ? &one : old;
+    peers_[peer].current = stays ? &one : old;
     if (!stays)
       return;
   }
@@ -342,27 +386,27 @@ void peer_links::engine::opened(peer_connection& one) {
 // Told once, when nothing more is to be expected of it.
 void peer_links::engine::ended(peer_connection& one) {
   auto peer = number_of(one.peer());
-  if (peer && current_[*peer] == &one) {
-    current_[*peer] = nullptr;
+  if (peer && peers_[*peer].current == &one) {
+    peers_[*peer].current = nullptr;
     return failed(*peer, one.why());
   }
   if (one.opened_ns() != 0) // Another way took its place.
     return;
   if (one.calls() && peer) {
-    is_trying_[*peer] = false;
+    peers_[*peer].is_trying = false;
     return failed(*peer, one.why());
   }
-  if (one.duplicate())
+  if (one.duplicate() || one.calls())
     return;
   ++strangers_refused_;
-  if (!peer || current_[*peer] != nullptr)
+  if (!peer || peers_[*peer].current != nullptr)
     return;
   std::lock_guard guard{mutex_};
   ways_[*peer].shown.trouble = one.why().context;
 }
 
 void peer_links::engine::pump(std::uint32_t peer) {
-  auto& one = *current_[peer];
+  auto& one = *peers_[peer].current;
   while (one.waiting() < unsent_bytes_max) {
     frame next;
     {
@@ -426,8 +470,8 @@ void peer_links::engine::turn() {
     task();
   if ((asked[1].revents & POLLIN) != 0)
     accept();
-  for (std::uint32_t peer = 0; peer < current_.size(); ++peer)
-    if (auto* one = current_[peer]; one != nullptr && !one->over())
+  for (std::uint32_t peer = 0; peer < peers_.size(); ++peer)
+    if (auto* one = peers_[peer].current; one != nullptr && !one->over())
       pump(peer);
   for (auto i = all_.begin(); i != all_.end();) {
     if (auto peer = number_of(i->peer()))
@@ -457,6 +501,13 @@ std::string peer_links::endpoint() const {
 }
 std::uint16_t peer_links::port() const noexcept {
   return engine_->port();
+}
+result<void> peer_links::add(std::uint32_t number, const peer_address& peer) {
+  engine_->add(number, peer);
+  return {};
+}
+void peer_links::remove(std::uint32_t peer) {
+  engine_->remove(peer);
 }
 void peer_links::reach(std::uint32_t peer) {
   engine_->reach(peer);

@@ -45,6 +45,8 @@ public:
 
   /// @returns errc::io_failed if it cannot listen there, or what `tls_identity::load` says.
   result<void> start(listener to) override;
+  result<void> add(std::uint32_t number, const peer_address& peer) override;
+  void remove(std::uint32_t peer) override;
   void reach(std::uint32_t peer) override;
   void send(std::uint32_t peer, frame message) override;
   /// Closes all ways without a word to the listener. Not on its own thread.

@@ -35,7 +35,7 @@ std::vector<peer_address> peers_of(const node_config& config) {
 
 result<std::shared_ptr<peer_transport>> make_peer_links(const node_config& config) {
   const auto& cluster = config.cluster;
-  if (cluster.peers.empty())
+  if (cluster.key_file.empty())
     return std::shared_ptr<peer_transport>{};
   auto key = read_key(cluster.key_file);
   if (!key)

@@ -102,17 +102,16 @@ replicator_options options_of(const replica_host::options& wanted, rocks_store& 
 replica_host::replica_host(options wanted, rocks_store& from, twin_api& on, const clock_port& clock,
                            std::shared_ptr<peer_transport> way)
     : options_{std::move(wanted)}, store_{from}, node_{on}, clock_{clock}, way_{std::move(way)},
-      kept_{from.database()}, replicas_{[&] {
-                                          auto made = options_of(options_, from);
-                                          made.send = [this](std::uint32_t to, frame message) {
-                                            way_->send(to, std::move(message));
-                                          };
-                                          made.merged = [this](const auto& entries) {
-                                            bridge_.merged(entries);
-                                          };
-                                          return made;
-                                        }(),
-                                        kept_},
+      kept_{from.database()}, links_{{options_.node, options_.may_leave_machine}, options_.peers},
+      replicas_{[&] {
+                  auto made = options_of(options_, from);
+                  made.send = [this](std::uint32_t to, frame message) {
+                    way_->send(to, std::move(message));
+                  };
+                  made.merged = [this](const auto& entries) { bridge_.merged(entries); };
+                  return made;
+                }(),
+                kept_},
       bridge_{replicas_, {options_.section.types.begin(), options_.section.types.end()}},
       holds_{holds_max} {
   const auto& silent = options_.section.receive_only;
@@ -136,6 +135,8 @@ result<void> replica_host::forget(rocks_store& of) {
 result<void> replica_host::start() {
   if (auto loaded = kept_.load(replicas_); !loaded)
     return loaded;
+  if (auto linked = restore_links(); !linked)
+    return linked;
   auto cursor = kept_.cursor();
   auto pending = kept_.pending();
   if (!cursor || !pending)
@@ -156,7 +157,8 @@ result<void> replica_host::start() {
   heard.disconnected = [this, post](std::uint32_t peer, const error& why) {
     post([this, peer, why] {
       replicas_.disconnected(peer, clock_.now());
-      complain({why.code, options_.peers[peer] + ": " + why.context});
+      if (replicas_.has_peer(peer))
+        complain({why.code, links_.links()[peer].node + ": " + why.context});
     });
   };
   heard.arrived = [this, post](std::uint32_t peer, frame message) {
@@ -314,15 +316,21 @@ void replica_host::reach_peers() {
       way_->reach(i);
 }
 
-void replica_host::commit() {
+result<void> replica_host::try_commit(bool sync) {
   replicas_.end_turn();
   if (taken_ != committed_)
     kept_.keep_cursor(taken_);
-  auto upto = kept_.commit(options_.level == durability::disk);
+  auto upto = kept_.commit(sync);
   if (!upto)
-    return complain(upto.error()); // Peers hear of nothing that is not kept; tried again.
+    return tl::unexpected<error>(std::move(upto.error()));
   committed_ = taken_;
   replicas_.safe(*upto, clock_.now());
+  return {};
+}
+
+void replica_host::commit() {
+  if (auto done = try_commit(options_.level == durability::disk); !done)
+    return complain(done.error()); // Peers hear of nothing that is not kept; tried again.
   constexpr std::uint64_t records_per_retain = 1'000;
   if (static_cast<std::uint64_t>(committed_) - static_cast<std::uint64_t>(retained_)
       >= records_per_retain)
@@ -454,6 +462,8 @@ void replica_host::publish() {
   link_status sum;
   std::uint64_t up = 0;
   for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
+    if (!replicas_.has_peer(i))
+      continue;
     auto one = replicas_.link(i).status(clock_.now());
     up += one.state == link_state::up ? 1 : 0;
     sum.backlog += one.backlog;
@@ -519,8 +529,13 @@ replica_host::answer replica_host::answer_call(const service_call& asked) {
     return resolve(asked);
   if (asked.name == "policy")
     return policy(asked);
+  if (asked.name == "link_add")
+    return add_link(asked);
+  if (asked.name == "link_remove")
+    return remove_link(asked);
   return fail(errc::bad_value, "sync does not know '" + asked.name
-                                   + "'; it knows status, conflicts, resolve, policy, held");
+                                   + "'; it knows link_add, link_remove, status, conflicts, "
+                                     "resolve, policy, held");
 }
 
 void replica_host::hold(const service_call& asked, const reply_function& reply) {
@@ -531,8 +546,9 @@ void replica_host::hold(const service_call& asked, const reply_function& reply) 
   wanted->written = store_.reached(durability::process);
   // More peers than there are will never hold it.
   wanted->until_ns = clock_.now().steady_ns + (wanted->replicas > peers ? 0 : wanted->until_ns);
-  wanted->done = [reply, peers](value held) {
-    reply(make_result_reply(value{value_map{{"peers", number(peers)}, {"held", std::move(held)}}}));
+  wanted->done = [this, reply, peers](value held) {
+    auto left = std::min(peers, replicas_.receivers()); // some may be removed by now
+    reply(make_result_reply(value{value_map{{"peers", number(left)}, {"held", std::move(held)}}}));
   };
   if (!holds_.add(std::move(*wanted)))
     reply(make_error_reply(
@@ -557,12 +573,16 @@ void replica_host::look_at_holds() {
 replica_host::answer replica_host::status() const {
   value_list links;
   for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
+    if (!replicas_.has_peer(i))
+      continue;
     auto one = replicas_.link(i).status(clock_.now());
     auto way = way_->way(i);
     if (one.trouble.empty() && one.state != link_state::up)
       one.trouble = way.trouble;
     links.push_back(value{value_map{
-        {"peer", value{options_.peers[i]}},
+        {"peer", value{links_.links()[i].node}},
+        {"address", value{way.address}},
+        {"configured", value{links_.links()[i].is_configured}},
         {"state", value{std::string{to_string(one.state)}}},
         {"trouble", value{one.trouble}},
         {"encrypted", value{way.encrypted}},
@@ -587,6 +607,72 @@ replica_host::answer replica_host::status() const {
                          {"endpoint", value{way_->endpoint()}},
                          {"to_show", number(bridge_.news_count())},
                          {"links", value{std::move(links)}}}};
+}
+
+// ---- links --------------------------------------------------------------------------------------
+
+void replica_host::open_link(const peer_address& peer, std::string text) {
+  links_.add(peer, std::move(text));
+  replicas_.add_peer(peer.node);
+}
+
+// What was added by command before this start. A peer that the config has by now is that one's.
+result<void> replica_host::restore_links() {
+  auto bytes = kept_.links();
+  if (!bytes)
+    return tl::unexpected<error>(std::move(bytes.error()));
+  if (bytes->empty())
+    return {};
+  auto texts = link_book::unpack(*bytes);
+  if (!texts)
+    return tl::unexpected<error>(std::move(texts.error()));
+  for (auto& text : *texts) {
+    auto peer = links_.check(text);
+    if (!peer) {
+      complain({peer.error().code, "a link is left out: " + peer.error().context});
+      continue;
+    }
+    if (auto made = way_->add(static_cast<std::uint32_t>(replicas_.peers()), *peer); !made)
+      return made;
+    open_link(*peer, std::move(text));
+  }
+  return {};
+}
+
+result<void> replica_host::keep_links() {
+  kept_.keep_links(links_.pack());
+  return try_commit(true);
+}
+
+replica_host::answer replica_host::add_link(const service_call& asked) {
+  auto text = text_in(asked, "peer");
+  if (!text)
+    return tl::unexpected<error>(std::move(text.error()));
+  auto peer = links_.check(*text);
+  if (!peer)
+    return tl::unexpected<error>(std::move(peer.error()));
+  if (auto made = way_->add(static_cast<std::uint32_t>(replicas_.peers()), *peer); !made)
+    return tl::unexpected<error>(std::move(made.error()));
+  open_link(*peer, std::move(*text));
+  if (auto kept = keep_links(); !kept)
+    return tl::unexpected<error>(std::move(kept.error()));
+  return value{};
+}
+
+// Who waits for more peers than are left waits no longer.
+replica_host::answer replica_host::remove_link(const service_call& asked) {
+  auto node = text_in(asked, "peer");
+  if (!node)
+    return tl::unexpected<error>(std::move(node.error()));
+  auto number = links_.remove(*node);
+  if (!number)
+    return tl::unexpected<error>(std::move(number.error()));
+  way_->remove(*number);
+  replicas_.remove_peer(*number);
+  holds_.give_up_beyond(replicas_.receivers());
+  if (auto kept = keep_links(); !kept)
+    return tl::unexpected<error>(std::move(kept.error()));
+  return value{};
 }
 
 replica_host::answer replica_host::conflicts() const {

@@ -6,6 +6,7 @@
 #include "runtime/adapters/rocks_store.hpp"
 #include "runtime/adapters/task_queue.hpp"
 #include "runtime/config.hpp"
+#include "runtime/link_book.hpp"
 #include "runtime/peer_transport.hpp"
 #include "runtime/twin_api.hpp"
 
@@ -31,10 +32,12 @@ public:
   struct options {
     sync_section section{};
     conflict_policies policies{};
-    /// Names of the peers, in the order of the transport's numbers.
+    /// Names of the config's peers, in the order of the transport's numbers.
     std::vector<std::string> peers{};
     std::string cluster{};
     std::string node{};
+    /// Whether peers may be on other machines, see `link_book`.
+    bool may_leave_machine = false;
     /// As `node_config::store` says: with `disk`, peers hear of nothing that is not on the disk.
     durability level = durability::process;
     std::function<void(const std::string&)> log{};
@@ -52,6 +55,10 @@ public:
 
   /// Answers a call of the service `sync`, later and on its own thread:
   ///
+  ///     link_add      peer                    -> null, once it is kept; what `link_book::check`
+  ///     says;
+  ///                                              errc::store_failed, _full: perhaps not kept
+  ///     link_remove   peer                    -> null, once it is kept; `link_book::remove`
   ///     status                                -> node, links: a map of numbers each
   ///     conflicts                             -> conflicts: id, twin, property, values
   ///     resolve   twin, property, id, value   -> null; errc::precondition_failed if something was
@@ -94,12 +101,18 @@ private:
                      const std::function<const std::string&(std::size_t)>& twin);
   void note_failure(const std::string& twin, const error& why);
   void commit();
+  result<void> try_commit(bool sync);
   void publish();
   void complain(const error& why);
   answer answer_call(const service_call& asked);
   void hold(const service_call& asked, const reply_function& reply);
   void look_at_holds();
   answer status() const;
+  answer add_link(const service_call& asked);
+  answer remove_link(const service_call& asked);
+  result<void> keep_links();
+  result<void> restore_links();
+  void open_link(const peer_address& peer, std::string text);
   answer conflicts() const;
   answer resolve(const service_call& asked);
   answer policy(const service_call& asked);
@@ -110,6 +123,7 @@ private:
   const clock_port& clock_;
   std::shared_ptr<peer_transport> way_;
   rocks_replicas kept_;
+  link_book links_;
   replicator replicas_;
   replica_bridge bridge_;
   hold_watch holds_;

@@ -11,6 +11,7 @@ using family = rocks_database::family;
 
 constexpr const char* cursor_key = "sync/cursor";
 constexpr const char* pending_key = "sync/pending";
+constexpr const char* links_key = "sync/links";
 
 } // namespace
 
@@ -37,6 +38,11 @@ void rocks_replicas::keep_cursor(log_position at) {
 void rocks_replicas::keep_pending(std::string_view bytes) {
   static_cast<void>(
       batch_.Put(in_.at(family::meta), pending_key, rocksdb::Slice{bytes.data(), bytes.size()}));
+}
+
+void rocks_replicas::keep_links(std::string_view bytes) {
+  static_cast<void>(
+      batch_.Put(in_.at(family::meta), links_key, rocksdb::Slice{bytes.data(), bytes.size()}));
 }
 
 result<std::uint64_t> rocks_replicas::commit(bool sync) {
@@ -73,7 +79,15 @@ result<std::optional<log_position>> rocks_replicas::cursor() const {
 }
 
 result<std::string> rocks_replicas::pending() const {
-  auto stored = in_.get(family::meta, pending_key);
+  return kept(pending_key);
+}
+
+result<std::string> rocks_replicas::links() const {
+  return kept(links_key);
+}
+
+result<std::string> rocks_replicas::kept(const char* key) const {
+  auto stored = in_.get(family::meta, key);
   if (!stored)
     return tl::unexpected<error>(std::move(stored.error()));
   return stored->value_or(std::string{});
@@ -85,6 +99,7 @@ result<void> rocks_replicas::clear() {
   rocksdb::WriteBatch batch;
   static_cast<void>(batch.Delete(in_.at(family::meta), cursor_key));
   static_cast<void>(batch.Delete(in_.at(family::meta), pending_key));
+  static_cast<void>(batch.Delete(in_.at(family::meta), links_key));
   return in_.write(batch);
 }
 

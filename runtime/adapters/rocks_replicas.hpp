@@ -25,6 +25,8 @@ public:
   result<std::optional<log_position>> cursor() const;
   /// What was kept by `keep_pending`.
   result<std::string> pending() const;
+  /// What was kept by `keep_links`; empty: nothing.
+  result<std::string> links() const;
   /// Forgets everything: the node is not replicated any more.
   result<void> clear();
 
@@ -33,6 +35,7 @@ public:
   std::uint64_t append(const replica_record& record, const shard_replica& of) override;
   void keep_cursor(log_position at);
   void keep_pending(std::string_view bytes);
+  void keep_links(std::string_view bytes);
 
   /// One write, all or nothing. @param sync also forced to the disk.
   /// @returns up to which `append` all is kept now; errc::store_full, errc::store_failed.
@@ -41,6 +44,7 @@ public:
 private:
   void put(std::string_view key, std::string_view bytes) override;
   void erase(std::string_view begin, std::string_view end) override;
+  result<std::string> kept(const char* key) const;
 
   rocks_database& in_;
   replica_keeper keeper_;

@@ -62,7 +62,8 @@ void check_files(const cluster_section& cluster, std::vector<cluster_fault>& fou
 
 // Where links of this node would leave the machine: its own address and those of its peers.
 void check_reach(const cluster_section& cluster, std::vector<cluster_fault>& found) {
-  if (cluster.insecure || !cluster.certificate.empty() || cluster.peers.empty())
+  auto is_linked = !cluster.peers.empty() || !cluster.key_file.empty();
+  if (cluster.insecure || !cluster.certificate.empty() || !is_linked)
     return;
   constexpr std::string_view hint =
       "set certificate, private_key and authority, or cluster.insecure = true where everyone on "

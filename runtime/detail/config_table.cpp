@@ -69,11 +69,15 @@ bool looks_like_ipv6(std::string_view text) {
          && std::all_of(text.begin(), text.end(), in_address);
 }
 
+} // namespace
+
 result<void> check_address(std::string_view text) {
   if (!text.empty() && (ipv4_of(text) || looks_like_ipv6(text) || is_host_name(text)))
     return {};
   return fail(errc::bad_value, "it is no address");
 }
+
+namespace {
 
 result<void> check_policy(std::string_view text) {
   return policy_from_string(text).map([](const auto&) {});
@@ -637,7 +641,8 @@ constexpr option table[] = {
     {.key = "cluster.key_file",
      .unit = "a file, or empty",
      .help = "The key that all nodes of the cluster have, at least 16 bytes: nodes show each other "
-             "that they have it, and never send it. `openssl rand -hex 32` makes one.",
+             "that they have it, and never send it. `openssl rand -hex 32` makes one. A node that "
+             "has it can be linked with `gemel link add`, too.",
      .slot = [](option_target c) -> option_slot { return &c.node.cluster.key_file; },
      .check = check_path_or_none},
     {.key = "cluster.peers",

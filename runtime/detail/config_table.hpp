@@ -97,6 +97,9 @@ struct complaint {
 std::optional<complaint> assign(const option& about, const toml_value& content,
                                 option_target target);
 
+/// Whether it may be an address or a host name. @returns errc::bad_value
+result<void> check_address(std::string_view text);
+
 /// Whether only this machine can reach a node that listens there.
 bool is_loopback(std::string_view address) noexcept;
 

@@ -50,6 +50,9 @@ void add_history_command(CLI::App& root, program_context& context);
 /// `sync` with `status`, `conflict` with `list` and `resolve`.
 void add_sync_commands(CLI::App& root, program_context& context);
 
+/// `gemel link`: which peers a running node is linked to.
+void add_link_commands(CLI::App& root, program_context& context);
+
 /// `stats`.
 void add_stats_command(CLI::App& root, program_context& context);
 

@@ -90,6 +90,7 @@ void add_commands(CLI::App& root, program_context& context) {
   add_workflow_commands(root, context);
   add_history_command(root, context);
   add_sync_commands(root, context);
+  add_link_commands(root, context);
   add_compute_commands(root, context);
   add_rule_commands(root, context);
   add_store_commands(root, context);

@@ -1,6 +1,7 @@
 // Whole nodes' replicas in simulated time, with partitions, crashes, torn and lost writes, damaged,
-// repeated and reordered messages, wrong clocks, lost disks and old backups. After every step each
-// replica must hold exactly what the oracle says; in the end all must be equal.
+// repeated and reordered messages, wrong clocks, lost disks, old backups, peers
+// that are removed and added. After every step each replica must hold exactly what the oracle says;
+// in the end all must be equal.
 #include "bench/soak/replica_simulation.hpp"
 #include "tests/support/catch.hpp"
 

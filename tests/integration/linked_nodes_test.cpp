@@ -153,3 +153,49 @@ TEST_CASE("a workflow waits until a peer holds its twins", "[integration][runtim
   CHECK(alone.exit_code == 1);
   CHECK(alone.out.find("unreachable") != std::string::npos);
 }
+
+TEST_CASE("links are added and removed while nodes run, and stay over restarts",
+          "[integration][runtime]") {
+  edge_and_cloud two{{"cluster.peers=[]"}};
+  auto to_cloud = "cloud=127.0.0.1:" + two.port;
+  two.edge->tell({"twin", "create", "--id", "press", "--type", "press", "speed=1"});
+  two.edge->tell({"link", "add", to_cloud});
+  CHECK(two.cloud->misses("press"));
+  two.cloud->tell({"link", "add", "edge"});
+  CHECK(eventually([&] { return two.cloud->shows("press", "speed"); }));
+
+  auto refused = [&](const words& asked, const std::string& reason) {
+    auto what = two.edge->ask(asked);
+    INFO(what.err);
+    CHECK(what.exit_code != 0);
+    CHECK(what.err.find(reason) != std::string::npos);
+  };
+  refused({"link", "add", "cloud"}, "is a peer already");
+  refused({"link", "add", "edge"}, "is this node itself");
+  refused({"link", "add", "hall=127.0.0.1"}, "it has no port");
+  refused({"link", "add", "hall=10.0.0.7:7434"}, "on another machine");
+  refused({"link", "remove", "hall"}, "is no peer of this node");
+
+  two.edge->kill();
+  two.edge->start();
+  two.edge->tell({"twin", "create", "--id", "lathe", "--type", "press", "speed=2"});
+  CHECK(eventually([&] { return two.cloud->shows("lathe", "speed"); }));
+
+  two.edge->tell({"link", "remove", "cloud"});
+  CHECK(two.edge->ask({"link", "list"}).out == "no links\n");
+  two.edge->tell({"twin", "delete", "press"});
+  two.edge->kill();
+  two.edge->start();
+  CHECK(two.edge->ask({"link", "list"}).out == "no links\n");
+  CHECK(two.cloud->shows("press", "speed"));
+  two.edge->tell({"link", "add", to_cloud});
+  CHECK(eventually([&] { return two.cloud->misses("press"); }));
+  CHECK(two.edge->misses("press"));
+}
+
+TEST_CASE("a peer of the config is not removed by command", "[integration][runtime]") {
+  edge_and_cloud two;
+  auto what = two.edge->ask({"link", "remove", "cloud"});
+  CHECK(what.exit_code != 0);
+  CHECK(what.err.find("is a peer by the config") != std::string::npos);
+}

@@ -45,12 +45,13 @@ struct pair_of_nodes {
   moment now(const node& of) const { return {now_us + of.offset_us, now_us * 1'000}; }
 
   void step(node& of) {
-    if (of.replicas->take_attempt(0, now(of)))
-      of.replicas->connected(0, now(of));
+    auto peer = &of == &left ? left_peer : 0;
+    if (of.replicas->take_attempt(peer, now(of)))
+      of.replicas->connected(peer, now(of));
     while (!of.inbox.empty() && !cut) {
       auto next = std::move(of.inbox.front());
       of.inbox.pop_front();
-      of.replicas->receive(0, next, now(of));
+      of.replicas->receive(peer, next, now(of));
       of.replicas->tick(now(of));
     }
     if (cut)
@@ -83,6 +84,7 @@ struct pair_of_nodes {
   std::mt19937_64 random{1};
   std::int64_t now_us = 1'700'000'000'000'000;
   bool cut = false;
+  std::uint32_t left_peer = 0; // the number of the right node at the left one
 };
 
 conflict_policies policies_of(conflict_strategy strategy) {
@@ -378,4 +380,49 @@ TEST_CASE("a wait that takes too long, or can never end, says so", "[unit][sync]
   waits.look(view, log_position{5}, now());
   REQUIRE(forgotten.answer);
   CHECK(*forgotten.answer == pump_held(1));
+}
+
+TEST_CASE("nobody waits for a peer that was removed", "[unit][sync]") {
+  pair_of_nodes both{"plant"};
+  make_pump(both);
+  both.run(1'000);
+  both.cut = true;
+  set_speed(both);
+  hold_watch waits{10};
+  told one;
+  auto now = [&] { return both.now(both.left).steady_ns; };
+  auto view = view_of(*both.left.replicas);
+  REQUIRE(waits.add(one.wait({"pump"}, 1, now() + 1'000 * ns_per_s)));
+  waits.give_up_beyond(1);
+  waits.look(view, log_position{5}, now());
+  CHECK_FALSE(one.answer);
+  both.left.replicas->remove_peer(0);
+  CHECK(both.left.replicas->receivers() == 0);
+  CHECK_FALSE(both.left.replicas->has_peer(0));
+  waits.give_up_beyond(both.left.replicas->receivers());
+  waits.look(view, log_position{5}, now());
+  REQUIRE(one.answer);
+  CHECK(*one.answer == pump_held(0));
+}
+
+TEST_CASE("a removed peer holds no marks of deletes, and hears of them when it is added again",
+          "[unit][sync]") {
+  pair_of_nodes both;
+  both.make(both.left, "pump");
+  both.make(both.left, "valve");
+  both.run(1'000);
+  both.left.replicas->remove_peer(0);
+  REQUIRE(both.left.replicas->remove(shard, "pump", both.now(both.left)));
+  both.set(both.right, "valve", "open", true); // while it has no way to tell it
+  both.run(5'000);
+  CHECK(both.left.replicas->replica(shard)->delete_marks() == 0);
+  CHECK(both.right.replicas->read(shard, "pump").alive);
+  auto again = both.left.replicas->add_peer("cloud");
+  CHECK(again == 1);
+  both.left_peer = again;
+  both.run(30'000);
+  CHECK_FALSE(both.right.replicas->read(shard, "pump").alive);
+  CHECK_FALSE(both.left.replicas->read(shard, "pump").alive);
+  CHECK(both.read(both.left, "valve", "open") == value{true});
+  CHECK(both.left.replicas->synced(shard) == 1);
 }
