@@ -431,6 +431,7 @@ private:
   void move_slots(twin_row& row, const shape* layout, bool timed);
   type_entry& type_at(type_id type);
   std::uint32_t index_of(const twin_row& row);
+  void set_shard(std::uint32_t index, std::uint16_t shard);
   void keep_change(const twin_row& row, key_id key, const value* before, const value* after);
   void list_row(std::uint32_t index);
   void unlist_row(std::uint32_t index);
@@ -465,7 +466,7 @@ private:
   void fetch_place(const batch& of, const route& where) const noexcept;
   result<void> create_or_park(const batch_ptr& of, const route& where, const moment& now,
                               bool& parked);
-  bool place_row(twin_row& row, std::uint32_t group, const route& where) const;
+  bool place_row(std::uint32_t index, std::uint32_t group, const route& where);
   result<void> create_in(std::uint32_t group, const batch_ptr& of, const route& where,
                          const moment& now);
   result<type_id> resolve_type(std::string_view type);
@@ -666,9 +667,10 @@ private:
   bool is_refused(work& item);
   void log_update(std::uint32_t index);
   void log_event(event_kind kind, std::uint32_t index, dot id, const moment& now);
-  void write_snapshots(const moment& now);
+  void write_snapshots();
+  std::optional<std::vector<std::uint32_t>> rows_of_shard(std::uint16_t shard) const;
   stored_twin head_of(std::uint32_t index, stamp created) const;
-  bool cut_snapshot(std::uint16_t shard);
+  bool cut_snapshot(std::uint16_t shard, const std::vector<std::uint32_t>& rows);
   std::string pack_row(std::uint32_t index, stamp created) const;
   void observe(const twin_row& row, stamp at);
   std::uint32_t number_of_parent(std::string_view id);
@@ -693,6 +695,8 @@ private:
   std::vector<std::unique_ptr<twin_row[]>> chunks_;
   std::vector<std::uint32_t> free_rows_;
   std::uint32_t row_count_ = 0;
+  // The shard of each row once more, since looking for a shard's rows goes over all of them.
+  std::vector<std::uint16_t> row_shards_;
   std::uint64_t live_rows_ = 0;
   boost::unordered_flat_map<std::uint32_t, type_entry> type_entries_;
   // Those whose `idle` is on.

@@ -87,16 +87,17 @@ result<type_id> cell::resolve_type(std::string_view type) {
 
 /// Whether the row follows its root's placement key. The route was found before its turn: by now
 /// the parent may have been deleted and made anew with another placement.
-bool cell::place_row(twin_row& row, std::uint32_t group, const route& where) const {
-  row.shard = where.shard;
+bool cell::place_row(std::uint32_t index, std::uint32_t group, const route& where) {
+  auto shard = where.shard;
   bool pinned = where.pinned;
   if (pinned && group != twin_row::none) {
     const auto& parent = groups_[group]->parent;
     auto at = world_.directory.find(parent);
     pinned = at && at->pinned && at->cell == self_;
-    row.shard = pinned ? row_at(at->row).shard : static_cast<std::uint16_t>(shard_of(parent));
+    shard = pinned ? row_at(at->row).shard : static_cast<std::uint16_t>(shard_of(parent));
   }
-  row.set(twin_row::pinned, pinned);
+  set_shard(index, shard);
+  row_at(index).set(twin_row::pinned, pinned);
   return pinned;
 }
 
@@ -119,7 +120,7 @@ result<void> cell::create_in(std::uint32_t group, const batch_ptr& of, const rou
   type_at(*type);
   auto index = take_row();
   auto& row = row_at(index);
-  bool pinned = place_row(row, group, where);
+  bool pinned = place_row(index, group, where);
   std::string_view id = of->ids()[where.index];
   if (auto filled = fill(row, id, *type, made, now); !filled) {
     free_row(index);

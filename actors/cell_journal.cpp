@@ -354,7 +354,7 @@ std::uint64_t cell_journal::step() const noexcept {
   return std::max(link_.pass_bytes_min, snapshot_bytes_) / shards_.size();
 }
 
-void cell_journal::write_snapshot(std::uint16_t shard, std::map<std::string, std::string> twins,
+bool cell_journal::write_snapshot(std::uint16_t shard, std::map<std::string, std::string> twins,
                                   std::set<std::string> passive) {
   bytes_since_cut_ -= std::min(bytes_since_cut_, step());
   std::uint64_t bytes = 0;
@@ -376,8 +376,10 @@ void cell_journal::write_snapshot(std::uint16_t shard, std::map<std::string, std
       link.on_snapshot();
   };
   state.pending_since = std::exchange(state.dirty_since, none);
-  if (!link_.store.write_snapshot(std::move(made)))
+  auto taken = link_.store.write_snapshot(std::move(made)).has_value();
+  if (!taken)
     state.dirty_since = std::exchange(state.pending_since, none);
+  return taken;
 }
 
 } // namespace gemel

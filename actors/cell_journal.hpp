@@ -115,7 +115,8 @@ public:
   /// The shard that is to be written anew next, if it is time; to be asked after `end_turn`.
   std::optional<std::uint16_t> due_snapshot();
   /// All twins of the shard, as they are now. @param passive see `shard_snapshot`.
-  void write_snapshot(std::uint16_t shard, std::map<std::string, std::string> twins,
+  /// @returns false: the store has too many already; the shard will be due again.
+  bool write_snapshot(std::uint16_t shard, std::map<std::string, std::string> twins,
                       std::set<std::string> passive);
 
   /// At start: the snapshot of the shard lacks records from this position on.

@@ -113,7 +113,7 @@ void cell::place(std::uint32_t index, const target& to) {
     return;
   if (journal_ != nullptr && row.shard % world_.cells == static_cast<std::uint32_t>(self_))
     journal_->forget(index, row.shard);
-  row.shard = to.shard;
+  set_shard(index, to.shard);
   row.set(twin_row::stored, false);
   row.set(twin_row::leaving, false);
   for (std::size_t i = 0; i < row.layout->size(); ++i)

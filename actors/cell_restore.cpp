@@ -56,7 +56,7 @@ result<std::uint32_t> cell::restore(shard_id shard, std::string_view id,
   }
   auto index = take_row();
   auto& row = row_at(index);
-  row.shard = static_cast<std::uint16_t>(shard);
+  set_shard(index, static_cast<std::uint16_t>(shard));
   row.set(twin_row::pinned, !stored.placement.empty());
   move_slots(row, layout, timed);
   for (std::size_t i = 0; i < stored.properties.size(); ++i) {
@@ -138,7 +138,7 @@ void cell::restore_place(std::uint32_t index, shard_id shard, std::string_view p
   wake_surely(index); // The store has it elsewhere.
   auto& row = row_at(index);
   row.set(twin_row::stored, false);
-  row.shard = static_cast<std::uint16_t>(shard);
+  set_shard(index, static_cast<std::uint16_t>(shard));
   restored_[index] = {number_of_parent(parent), at};
   observe(row, at);
 }

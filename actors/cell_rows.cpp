@@ -11,6 +11,7 @@ std::uint32_t cell::take_row() {
   }
   if (row_count_ % rows_per_chunk == 0)
     chunks_.push_back(std::make_unique<twin_row[]>(rows_per_chunk));
+  row_shards_.resize(chunks_.size() * rows_per_chunk);
   return row_count_++;
 }
 
@@ -26,7 +27,13 @@ void cell::free_row(std::uint32_t index) {
     residents_.left();
   row = twin_row{};
   row.set(twin_row::held, held);
+  row_shards_[index] = 0;
   free_rows_.push_back(index);
+}
+
+void cell::set_shard(std::uint32_t index, std::uint16_t shard) {
+  row_at(index).shard = shard;
+  row_shards_[index] = shard;
 }
 
 /// Moves the row's values to the slots of `layout`; those of keys that it has not are dropped.

@@ -64,7 +64,7 @@ void cell::seal_turn(const moment& now) {
     return;
   release_messages();
   send_out(now);
-  write_snapshots(now);
+  write_snapshots();
 }
 
 void cell::release_messages() {
@@ -72,23 +72,46 @@ void cell::release_messages() {
     journal_->end_turn({world_.send, world_.emit});
 }
 
-/// At most one shard in a turn: it costs a look at all rows.
-void cell::write_snapshots(const moment&) {
-  if (auto shard = journal_->due_snapshot())
-    cut_snapshot(*shard);
+/// As many shards as the log of the turn is worth, so that it stays bounded with turns of any size;
+/// but not many more twins than a turn has entries.
+void cell::write_snapshots() {
+  constexpr std::size_t twins_max = 8'192;
+  constexpr std::size_t shards_max = 256;
+  std::size_t twins = 0;
+  for (std::size_t i = 0; i < shards_max && twins < twins_max; ++i) {
+    auto shard = journal_->due_snapshot();
+    if (!shard)
+      return;
+    auto rows = rows_of_shard(*shard);
+    if (!rows)
+      continue;
+    twins += rows->size();
+    if (!cut_snapshot(*shard, *rows))
+      return;
+  }
 }
 
-/// False: some of its twins are held by what may be decided already, and is not in their rows yet.
-bool cell::cut_snapshot(std::uint16_t shard) {
+/// Nothing: some of its twins are held by what may be decided already, and is not in their rows
+/// yet.
+std::optional<std::vector<std::uint32_t>> cell::rows_of_shard(std::uint16_t shard) const {
   std::vector<std::uint32_t> rows;
-  for (std::uint32_t i = 0; i < row_count_; ++i) {
-    const auto& row = row_at(i);
-    if (!row.has(twin_row::live) || row.shard != shard)
+  auto end = row_shards_.begin() + row_count_;
+  for (auto at = std::find(row_shards_.begin(), end, shard); at != end;
+       at = std::find(at + 1, end, shard)) {
+    auto index = static_cast<std::uint32_t>(at - row_shards_.begin());
+    const auto& row = row_at(index);
+    if (!row.has(twin_row::live))
       continue;
+    GEMEL_CHECK(row.shard == shard);
     if (row.has(twin_row::held))
-      return false;
-    rows.push_back(i);
+      return std::nullopt;
+    rows.push_back(index);
   }
+  return rows;
+}
+
+/// False: the store takes no more of them now.
+bool cell::cut_snapshot(std::uint16_t shard, const std::vector<std::uint32_t>& rows) {
   std::map<std::string, std::string> twins;
   std::set<std::string> passive;
   auto put = [&](std::uint32_t index, stamp created) {
@@ -111,8 +134,7 @@ bool cell::cut_snapshot(std::uint16_t shard) {
       if (row_at(i).shard == shard)
         put(i, {{}, make_dot(0, place)});
   }
-  journal_->write_snapshot(shard, std::move(twins), std::move(passive));
-  return true;
+  return journal_->write_snapshot(shard, std::move(twins), std::move(passive));
 }
 
 /// All but the properties.

@@ -324,6 +324,37 @@ TEST_CASE("no write that was acknowledged as on the disk is lost when the machin
   }
 }
 
+// The fault: turns that log far more than a shard's part of a pass, without end. The log must stay
+// within a few times what the twins themselves are.
+TEST_CASE("the log stays bounded under load without end", "[fault][actors][store]") {
+  constexpr std::size_t twins = 2'000;
+  simulated_store store;
+  options wanted;
+  wanted.cells = 2;
+  wanted.store = &store;
+  wanted.snapshot_pass_bytes = 1 << 14;
+  simulated_node node{std::move(wanted)};
+  std::vector<new_twin> made;
+  for (std::size_t i = 0; i < twins; ++i)
+    made.push_back({id_of(i), "machine", {}, {{"n", value{std::int64_t{0}}}}});
+  REQUIRE(node.create(made).applied == twins);
+  std::size_t logged = 0;
+  std::size_t most = 0;
+  for (std::int64_t round = 1; round <= 100; ++round) {
+    std::vector<twin_update> updates;
+    for (std::size_t i = 0; i < twins; ++i)
+      updates.push_back(set_number(id_of(i), value{round}));
+    auto before = store.log_bytes();
+    node.send_update(updates);
+    node.run();
+    logged += store.log_bytes() - before;
+    most = std::max(most, store.log_bytes());
+    node.trim();
+  }
+  INFO("logged " << logged << ", at most " << most);
+  CHECK(logged > 10 * most);
+}
+
 TEST_CASE("an answer waits for its durability class", "[fault][actors][store]") {
   simulated_store store;
   auto node = start(store, 1, 2);

@@ -48,12 +48,13 @@ private:
 
 std::unique_ptr<simulated_node> start(simulated_store& store, std::uint64_t seed,
                                       std::uint32_t cells, std::uint64_t active_max,
-                                      std::int64_t idle_us = 0) {
+                                      std::int64_t idle_us = 0,
+                                      std::uint64_t snapshot_pass_bytes = 1 << 10) {
   simulated_node::options wanted;
   wanted.seed = seed;
   wanted.cells = cells;
   wanted.store = &store;
-  wanted.snapshot_pass_bytes = 1 << 10;
+  wanted.snapshot_pass_bytes = snapshot_pass_bytes;
   wanted.active_max = active_max;
   type_model hall;
   hall.name = "hall";
@@ -424,7 +425,7 @@ TEST_CASE("a node whose twins are in the log alone starts with few in memory",
           "[fault][actors][store]") {
   simulated_store store;
   {
-    auto node = start(store, 1, 2, 0);
+    auto node = start(store, 1, 2, 0, 0, 1 << 20);
     REQUIRE(node->create(machines(1'000)).applied == 1'000);
     for (std::size_t i = 0; i < 1'000; i += 10)
       REQUIRE(node->set(id_of(i), "n", value{static_cast<std::int64_t>(2'000 + i)}) == errc::none);

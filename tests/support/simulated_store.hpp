@@ -92,6 +92,13 @@ public:
     write(0);
   }
   std::size_t queued() const noexcept { return waiting_.size(); }
+  /// Of the records that the log holds.
+  std::size_t log_bytes() const noexcept {
+    std::size_t bytes = 0;
+    for (const auto& [at, record] : log_)
+      bytes += record.second.size();
+    return bytes;
+  }
 
   /// The process ends: what waits is gone, nobody is answered.
   void end_process() {
