@@ -25,6 +25,7 @@ constexpr std::int64_t ns_per_ms = 1'000'000;
 // Calls that wait for peers at a time.
 constexpr std::size_t holds_max = 10'000;
 constexpr std::int64_t publish_interval_ms = 500;
+constexpr std::int64_t lag_interval_ms = 50;
 
 // Drawn with the data: a copy that was restored has another incarnation, and so writes under
 // another name.
@@ -56,6 +57,23 @@ std::string hex(std::uint64_t n) {
   for (auto at = made.rbegin(); at != made.rend(); ++at, n >>= 4)
     *at = digits[n & 15];
   return made;
+}
+
+// As a label's value of Prometheus.
+std::string label_of(std::string_view text) {
+  std::string made;
+  for (char c : text) {
+    if (c == '"' || c == '\\')
+      made += '\\';
+    made += c;
+  }
+  return made;
+}
+
+double bytes_per_entry(const link_status& of) {
+  return of.sent_entries == 0
+             ? 0.0
+             : static_cast<double>(of.sent_bytes) / static_cast<double>(of.sent_entries);
 }
 
 // What a caller of `held` gives, checked; `until_ns` is how long it waits.
@@ -213,6 +231,10 @@ void replica_host::run() {
     end_push();
     if (bridge_.has_news() && !updating_ && !push_end_)
       push();
+    if (auto now = clock_.now().steady_ns; now >= look_at_lags_at_) {
+      look_at_lags();
+      look_at_lags_at_ = now + lag_interval_ms * ns_per_ms;
+    }
     if (auto now = clock_.now().steady_ns; now >= publish_at_) {
       publish();
       publish_at_ = now + publish_interval_ms * ns_per_ms;
@@ -459,7 +481,7 @@ void replica_host::complain(const error& why) {
 }
 
 void replica_host::publish() {
-  link_status sum;
+  auto sum = gone_;
   std::uint64_t up = 0;
   for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
     if (!replicas_.has_peer(i))
@@ -483,6 +505,58 @@ void replica_host::publish() {
   counts_.writes = bridge_.writes();
   counts_.pushes = bridge_.pushes();
   counts_.to_show = bridge_.news_count();
+  publish_links();
+}
+
+void replica_host::look_at_lags() {
+  lags_.resize(replicas_.peers());
+  auto now = clock_.now().steady_ns;
+  std::vector<lag_meter::position> shards;
+  for (std::uint32_t i = 0; i < lags_.size(); ++i) {
+    if (!replicas_.has_peer(i) || !replicas_.link(i).sends())
+      continue;
+    shards.clear();
+    for (std::uint16_t shard = 0; shard < limits::replica_shards; ++shard) {
+      const auto* held = replicas_.replica(shard);
+      shards.push_back({held != nullptr ? held->last_change() : 0,
+                        replicas_.link(i).acknowledged(shard).value_or(0)});
+    }
+    lags_[i].look(shards, now);
+  }
+}
+
+// One series for each peer, spelt as Prometheus does.
+void replica_host::publish_links() {
+  std::vector<counter_record> made;
+  constexpr double per_second = 1e-6;
+  for (std::uint32_t i = 0; i < replicas_.peers(); ++i) {
+    if (!replicas_.has_peer(i))
+      continue;
+    auto one = replicas_.link(i).status(clock_.now());
+    auto add = [&, peer = label_of(links_.links()[i].node)](const char* name, auto number,
+                                                            const char* help) {
+      made.push_back({"gemel_sync_link_" + std::string{name} + "{peer=\"" + peer + "\"}",
+                      static_cast<double>(number), help});
+    };
+    add("up", one.state == link_state::up ? 1 : 0, "Whether the peer is there");
+    add("lag_seconds", i < lags_.size() ? static_cast<double>(lags_[i].lag_ns()) * 1e-9 : 0.0,
+        "Since when the peer has not had everything");
+    add("backlog", one.backlog, "Changed properties that the peer has not acknowledged");
+    add("credit_bytes", one.credit, "What the peer lets be under way");
+    add("under_way_bytes", one.bytes_under_way, "What is under way to the peer");
+    add("sent_bytes_total", one.sent_bytes, "Bytes sent to the peer");
+    add("sent_entries_total", one.sent_entries, "Changed properties sent to the peer");
+    add("received_bytes_total", one.received_bytes, "Bytes received from the peer");
+    add("received_entries_total", one.received_entries, "Changed properties received from it");
+    add("bytes_per_update", bytes_per_entry(one), "Bytes sent for each changed property");
+    add("sessions_total", one.sessions, "How often the peer was met, reconnects with it");
+    add("clock_offset_seconds", static_cast<double>(one.offset_us) * per_second,
+        "How far the peer's clock is ahead");
+    add("round_trip_seconds", static_cast<double>(one.round_trip_us) * per_second,
+        "To the peer and back");
+  }
+  std::lock_guard guard{shown_mutex_};
+  shown_links_ = std::move(made);
 }
 
 void replica_host::add_stats(stats_record& stats) const {
@@ -504,6 +578,8 @@ void replica_host::add_stats(stats_record& stats) const {
       "Marks of deletes that every peer knew");
   add("gemel_sync_digest_alarms_total", counts_.digest_alarms,
       "Shards that differed from a peer's of the same clock, and were repaired");
+  std::lock_guard guard{shown_mutex_};
+  stats.counters.insert(stats.counters.end(), shown_links_.begin(), shown_links_.end());
 }
 
 void replica_host::call(const service_call& asked, reply_function reply) {
@@ -598,6 +674,8 @@ replica_host::answer replica_host::status() const {
         {"full_copies", number(one.full_copies)},
         {"digest_alarms", number(one.digest_alarms)},
         {"sessions", number(one.sessions)},
+        {"lag_ms", value{i < lags_.size() ? lags_[i].lag_ns() / ns_per_ms : 0}},
+        {"bytes_per_update", value{bytes_per_entry(one)}},
         {"clock_offset_us", value{one.offset_us}},
         {"round_trip_us", value{one.round_trip_us}},
         {"silent_ms", value{one.silent_ms}},
@@ -667,6 +745,11 @@ replica_host::answer replica_host::remove_link(const service_call& asked) {
   auto number = links_.remove(*node);
   if (!number)
     return tl::unexpected<error>(std::move(number.error()));
+  auto last = replicas_.link(*number).status(clock_.now());
+  gone_.sent_bytes += last.sent_bytes;
+  gone_.received_bytes += last.received_bytes;
+  gone_.full_copies += last.full_copies;
+  gone_.digest_alarms += last.digest_alarms;
   way_->remove(*number);
   replicas_.remove_peer(*number);
   holds_.give_up_beyond(replicas_.receivers());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/sync/hold_watch.hpp"
+#include "actors/sync/lag_meter.hpp"
 #include "actors/sync/replica_bridge.hpp"
 #include "runtime/adapters/rocks_replicas.hpp"
 #include "runtime/adapters/rocks_store.hpp"
@@ -103,6 +104,8 @@ private:
   void commit();
   result<void> try_commit(bool sync);
   void publish();
+  void publish_links();
+  void look_at_lags();
   void complain(const error& why);
   answer answer_call(const service_call& asked);
   void hold(const service_call& asked, const reply_function& reply);
@@ -154,6 +157,11 @@ private:
     std::atomic<std::uint64_t> delete_marks_collected{0};
   };
   counts counts_;
+  std::vector<lag_meter> lags_;      // by the peers' numbers
+  std::int64_t look_at_lags_at_ = 0; // moment::steady_ns
+  link_status gone_{};               // counts of links that were removed
+  mutable std::mutex shown_mutex_;
+  std::vector<counter_record> shown_links_; // with the mutex
   std::thread thread_;
 };
 

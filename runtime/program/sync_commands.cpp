@@ -44,6 +44,7 @@ int run_status(const program_context& context) {
                         + text_of(answer, "endpoint") + "\n");
     table made{{{"PEER"},
                 {"STATE"},
+                {"LAG ms", true},
                 {"BACKLOG"},
                 {"SENT"},
                 {"RECEIVED"},
@@ -59,6 +60,7 @@ int run_status(const program_context& context) {
       auto bytes = link.find("sent_bytes")->as_integer();
       rows.push_back({{printable(text_of(link, "peer"))},
                       {text_of(link, "state")},
+                      {text_of(link, "lag_ms"), true},
                       {text_of(link, "backlog"), true},
                       {text_of(link, "sent_entries"), true},
                       {text_of(link, "received_entries"), true},

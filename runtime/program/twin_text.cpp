@@ -154,16 +154,21 @@ const counter_record* find_counter(const stats_record* stats, const std::string&
   return nullptr;
 }
 
+// Without the labels of one series of it.
+std::string_view family_of(const counter_record& counter) {
+  return std::string_view{counter.name}.substr(0, counter.name.find('{'));
+}
+
 std::string rate_text(const counter_record& now, const stats_record* before, double seconds) {
   const auto* then = find_counter(before, now.name);
-  if (then == nullptr || seconds <= 0 || !now.name.ends_with("_total"))
+  if (then == nullptr || seconds <= 0 || !family_of(now).ends_with("_total"))
     return {};
   return counter_text(std::round(std::max(0.0, now.number - then->number) / seconds));
 }
 
 std::string number_text(const counter_record& counter) {
-  return counter.name.ends_with("_bytes") ? bytes_text(counter.number)
-                                          : counter_text(counter.number);
+  return family_of(counter).ends_with("_bytes") ? bytes_text(counter.number)
+                                                : counter_text(counter.number);
 }
 
 std::string counters_text(const stats_record& stats, const stats_record* before, double seconds,
