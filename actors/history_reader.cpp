@@ -42,6 +42,79 @@ error too_many(std::size_t most) {
           "more than " + std::to_string(most) + " points: ask for a shorter time"};
 }
 
+// What is asked for, but at most `rows` intervals of it.
+downsample_request first_rows(const downsample_request& asked, std::size_t rows) {
+  auto made = asked;
+  if (asked.interval_us <= 0 || asked.from_us >= asked.to_us)
+    return made;
+  auto length = static_cast<std::uint64_t>(asked.to_us) - static_cast<std::uint64_t>(asked.from_us);
+  if (length / static_cast<std::uint64_t>(asked.interval_us) >= rows)
+    made.to_us =
+        std::min(asked.to_us, asked.from_us + asked.interval_us * static_cast<std::int64_t>(rows));
+  return made;
+}
+
+// Tells intervals that are whole before more is read, so that few samples are in memory at once.
+class interval_teller {
+public:
+  // @param held the value before the first interval, which goes on to hold.
+  interval_teller(const downsample_request& wanted, const std::optional<sample>& held)
+      : wanted_{wanted}, begin_{wanted.from_us} {
+    if (held)
+      samples_.push_back(*held);
+  }
+
+  // Samples not told yet, by time; more are put behind them.
+  std::vector<sample>& samples() noexcept { return samples_; }
+
+  // The intervals before the last sample, if it is worth it.
+  // @returns errc::limit_reached: one interval has too many.
+  result<void> tell_whole() {
+    constexpr std::size_t samples_good = 262'144;
+    if (samples_.size() < samples_good)
+      return {};
+    if (wanted_.interval_us > 0) {
+      auto since =
+          static_cast<std::uint64_t>(samples_.back().time_us) - static_cast<std::uint64_t>(begin_);
+      auto whole = since / static_cast<std::uint64_t>(wanted_.interval_us);
+      if (whole > 0)
+        if (auto told = tell(begin_ + static_cast<std::int64_t>(whole) * wanted_.interval_us);
+            !told)
+          return told;
+    }
+    if (samples_.size() > interval_points_max)
+      return tl::unexpected<error>(too_many(interval_points_max));
+    return {};
+  }
+
+  result<void> tell_rest() { return begin_ < wanted_.to_us ? tell(wanted_.to_us) : result<void>{}; }
+
+  std::vector<interval_row> take() { return std::move(rows_); }
+
+private:
+  result<void> tell(std::int64_t end) {
+    auto part = wanted_;
+    part.from_us = begin_;
+    part.to_us = end;
+    auto told = downsample(samples_, part);
+    if (!told)
+      return tl::unexpected<error>(std::move(told.error()));
+    rows_.insert(rows_.end(), told->begin(), told->end());
+    begin_ = end;
+    // The last one before goes on to hold.
+    auto keep = std::partition_point(samples_.begin(), samples_.end(),
+                                     [&](const sample& one) { return one.time_us < end; });
+    if (keep != samples_.begin())
+      samples_.erase(samples_.begin(), keep - 1);
+    return {};
+  }
+
+  downsample_request wanted_;
+  std::int64_t begin_;
+  std::vector<sample> samples_;
+  std::vector<interval_row> rows_;
+};
+
 // A block, or the open points of a day, which count as the last block.
 struct block_facts {
   std::int64_t time_min_us = 0;
@@ -354,17 +427,10 @@ history_reader::last(std::string_view id, std::string_view property, std::int64_
 result<interval_page> history_reader::aggregate(std::string_view id, std::string_view property,
                                                 const downsample_request& asked,
                                                 std::size_t rows) const {
-  auto wanted = asked;
   interval_page made;
-  if (asked.interval_us > 0 && asked.from_us < asked.to_us) {
-    auto length =
-        static_cast<std::uint64_t>(asked.to_us) - static_cast<std::uint64_t>(asked.from_us);
-    if (length / static_cast<std::uint64_t>(asked.interval_us) >= rows) {
-      auto end = asked.from_us + asked.interval_us * static_cast<std::int64_t>(rows);
-      if (end < asked.to_us)
-        made.next_us = wanted.to_us = end;
-    }
-  }
+  auto wanted = first_rows(asked, rows);
+  if (wanted.to_us != asked.to_us)
+    made.next_us = wanted.to_us;
   if (auto lawful = downsample({}, wanted); !lawful)
     return tl::unexpected<error>(std::move(lawful.error()));
   std::optional<sample> held;
@@ -379,50 +445,19 @@ result<interval_page> history_reader::aggregate(std::string_view id, std::string
   walk<sample> points{*this, id, property, wanted.from_us, wanted.to_us};
   if (auto ready = points.open(); !ready)
     return tl::unexpected<error>(std::move(ready.error()));
-  // Intervals that are whole are told before more is read.
-  std::vector<sample> samples;
-  if (held)
-    samples.push_back(*held);
-  auto begin = wanted.from_us;
-  auto tell = [&](std::int64_t end) -> result<void> {
-    auto part = wanted;
-    part.from_us = begin;
-    part.to_us = end;
-    auto told = downsample(samples, part);
-    if (!told)
-      return tl::unexpected<error>(std::move(told.error()));
-    made.rows.insert(made.rows.end(), told->begin(), told->end());
-    begin = end;
-    // The last one before goes on to hold.
-    auto keep = std::partition_point(samples.begin(), samples.end(),
-                                     [&](const sample& one) { return one.time_us < end; });
-    if (keep != samples.begin())
-      samples.erase(samples.begin(), keep - 1);
-    return {};
-  };
+  interval_teller intervals{wanted, held};
   for (;;) {
-    auto more = points.next(samples);
+    auto more = points.next(intervals.samples());
     if (!more)
       return tl::unexpected<error>(std::move(more.error()));
     if (!*more)
       break;
-    constexpr std::size_t samples_good = 262'144;
-    if (samples.size() < samples_good)
-      continue;
-    if (wanted.interval_us > 0) {
-      auto since =
-          static_cast<std::uint64_t>(samples.back().time_us) - static_cast<std::uint64_t>(begin);
-      auto whole = since / static_cast<std::uint64_t>(wanted.interval_us);
-      if (whole > 0)
-        if (auto told = tell(begin + static_cast<std::int64_t>(whole) * wanted.interval_us); !told)
-          return tl::unexpected<error>(std::move(told.error()));
-    }
-    if (samples.size() > interval_points_max)
-      return tl::unexpected<error>(too_many(interval_points_max));
-  }
-  if (begin < wanted.to_us)
-    if (auto told = tell(wanted.to_us); !told)
+    if (auto told = intervals.tell_whole(); !told)
       return tl::unexpected<error>(std::move(told.error()));
+  }
+  if (auto told = intervals.tell_rest(); !told)
+    return tl::unexpected<error>(std::move(told.error()));
+  made.rows = intervals.take();
   return made;
 }
 

@@ -57,6 +57,39 @@ private:
   error why_;
 };
 
+// What a get asks for, and what the cells found of it.
+template <class NamedTwin>
+struct asked_twins {
+  std::vector<NamedTwin> ids; // the aliases behind the ids
+  std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> wanted; // by cell: index, row
+  std::vector<std::optional<twin_record>> found;
+  std::uint64_t commits = 0;
+  bool with_stamps = false;
+  std::vector<std::string> only;
+  std::atomic<bool> torn{false};
+};
+
+// The answer, or why it is too large for one. @param bytes_max of a page of several.
+template <class NamedTwin>
+frame page_of(asked_twins<NamedTwin>& asked, std::size_t bytes_max) {
+  twin_page page;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < asked.found.size(); ++i) {
+    if (!asked.found[i]) {
+      page.missing.push_back(asked.ids[i].asked);
+      continue;
+    }
+    bytes += detail::bytes_of(*asked.found[i]);
+    page.twins.push_back(std::move(*asked.found[i]));
+  }
+  if (bytes > bytes_max && page.twins.size() > 1)
+    return make_error_reply(
+        {errc::limit_reached, "these twins do not fit one answer; ask for fewer at once"});
+  if (bytes > limits::frame_bytes_max)
+    return make_error_reply(detail::too_large(page.twins[0]));
+  return make_page_reply(page);
+}
+
 } // namespace
 
 void ingress::in_each_cell(std::function<void(cell&, std::size_t)> job, const reply_function& reply,
@@ -145,20 +178,11 @@ result<void> check_only(wire::Get::Reader wanted) {
 /// Reads each cell's twins in one turn of it. Atomic batches that took effect in between may show
 /// in some of them and not in others; then all is read anew.
 void ingress::get(const frame& request, const reply_function& reply, std::uint32_t attempt) {
-  struct gathering {
-    std::vector<named_twin> ids; // the aliases behind the ids
-    std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> wanted; // by cell: index, row
-    std::vector<std::optional<twin_record>> found;
-    std::uint64_t commits = 0;
-    bool with_stamps = false;
-    std::vector<std::string> only;
-    std::atomic<bool> torn{false};
-  };
   if (auto known = check_aliases(request.message().getGet()); !known)
     return reply(make_error_reply(known.error()));
   if (auto few = check_only(request.message().getGet()); !few)
     return reply(make_error_reply(few.error()));
-  auto shared = std::make_shared<gathering>();
+  auto shared = std::make_shared<asked_twins<named_twin>>();
   for (auto id : request.message().getGet().getIds())
     shared->ids.push_back({std::string{text_of(id)}, std::string{text_of(id)}});
   for (auto alias : request.message().getGet().getAliases())
@@ -199,22 +223,7 @@ void ingress::get(const frame& request, const reply_function& reply, std::uint32
         if (shared->torn)
           return reply(make_error_reply(
               {errc::twin_busy, "atomic batches change these twins all the time"}));
-        twin_page page;
-        std::size_t bytes = 0;
-        for (std::uint32_t i = 0; i < shared->found.size(); ++i) {
-          if (!shared->found[i]) {
-            page.missing.push_back(shared->ids[i].asked);
-            continue;
-          }
-          bytes += detail::bytes_of(*shared->found[i]);
-          page.twins.push_back(std::move(*shared->found[i]));
-        }
-        if (bytes > limits_.page_bytes_max && page.twins.size() > 1)
-          return reply(make_error_reply(
-              {errc::limit_reached, "these twins do not fit one answer; ask for fewer at once"}));
-        if (bytes > limits::frame_bytes_max)
-          return reply(make_error_reply(detail::too_large(page.twins[0])));
-        reply(make_page_reply(page));
+        reply(page_of(*shared, limits_.page_bytes_max));
       });
 }
 
