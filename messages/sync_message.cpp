@@ -92,6 +92,7 @@ void write(byte_writer& out, const sync_digest& m) {
     out.varint(s.shard);
     out.fixed(s.clock);
     out.fixed(s.root);
+    out.fixed(s.shown);
   }
 }
 
@@ -233,7 +234,8 @@ sync_digest read_digest(byte_reader& in) {
   for (std::uint64_t i = 0; in.ok() && i < count; ++i) {
     auto shard = read_shard(in);
     auto clock = in.fixed<std::uint64_t>();
-    m.shards.push_back({shard, clock, in.fixed<std::uint64_t>()});
+    auto root = in.fixed<std::uint64_t>();
+    m.shards.push_back({shard, clock, root, in.fixed<std::uint64_t>()});
   }
   return m;
 }

@@ -115,6 +115,9 @@ struct sync_digest {
     std::uint16_t shard = 0;
     std::uint64_t clock = 0;
     std::uint64_t root = 0;
+    /// Of what is shown where values stand beside each other; 0: nowhere. If it differs where clock
+    /// and root are equal, the two nodes decide conflicts differently.
+    std::uint64_t shown = 0;
   };
   std::vector<shard_sum> shards{};
 };
@@ -159,7 +162,7 @@ struct sync_bye {
 using sync_message = std::variant<sync_hello, sync_ack, sync_part, sync_nack, sync_ping, sync_pong,
                                   sync_digest, sync_buckets, sync_repair, sync_bye>;
 
-inline constexpr std::uint16_t sync_protocol = 2;
+inline constexpr std::uint16_t sync_protocol = 3;
 
 /// The frame of a message. @param session 0: of a hello or goodbye before there is one.
 frame make_sync(std::uint64_t session, const sync_message& message, sent_names& names);

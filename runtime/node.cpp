@@ -328,15 +328,15 @@ result<void> node::parts::start_export(twin_api& of) {
 
 result<void> node::parts::start_replicas(twin_api& of) {
   auto& peers = options.peers;
+  auto policies = policies_of(options.config.sync, models, options.merges);
+  if (!policies)
+    return tl::unexpected<error>(std::move(policies.error()));
   if (!peers.names.empty() && store == nullptr)
     return fail(errc::bad_value, "a node with peers needs a store: set store.path, or give --data");
   if (store == nullptr)
     return {};
   if (peers.way == nullptr) // What an earlier start kept.
     return replica_host::forget(store->port());
-  auto policies = policies_of(options.config.sync, models);
-  if (!policies)
-    return tl::unexpected<error>(std::move(policies.error()));
   replica_host::options wanted;
   wanted.policies = std::move(*policies);
   wanted.section = options.config.sync;

@@ -3,6 +3,7 @@
 #include "actors/batch.hpp"
 #include "actors/behavior.hpp"
 #include "actors/pool_size.hpp"
+#include "actors/sync/conflict_policy.hpp"
 #include "runtime/config.hpp"
 #include "runtime/peer_transport.hpp"
 #include "runtime/rule_outlet.hpp"
@@ -23,6 +24,9 @@ struct node_options {
   node_config config{};
   /// C++ behaviours by twin type.
   behavior_table behaviors{};
+  /// Functions that conflict strategies can name as `function:NAME`; `merge_function` says what
+  /// they must be. All linked nodes need the same.
+  merge_functions merges{};
   /// Functions that workflows can call, besides the standard ones.
   std::vector<function_info> functions{};
   /// Hears how the pool of threads that call functions grows and shrinks, and when the most threads

@@ -8,7 +8,10 @@ namespace gemel {
 
 /// What a config says about concurrent writes: of properties, of types with what they inherit, of
 /// the node.
-/// @returns what `policy_from_string` says, with the place.
-result<conflict_policies> policies_of(const sync_section& section, const model_table& models);
+/// @param functions that it may name. What one of them throws counts as its refusal.
+/// @returns what `policy_from_string` and `conflict_policies::bind` say, with the place;
+///          errc::bad_value for a function without a name or a body.
+result<conflict_policies> policies_of(const sync_section& section, const model_table& models,
+                                      const merge_functions& functions);
 
 } // namespace gemel

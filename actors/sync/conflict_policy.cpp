@@ -72,6 +72,17 @@ bool differ(const sibling_set& siblings) {
                      [&](const sibling& s) { return !(s.content == siblings.front().content); });
 }
 
+result<value> merged_by_function(const conflict_policy& policy, sibling_set siblings) {
+  if (policy.merge == nullptr)
+    return fail(errc::unsupported, "no function '" + policy.function + "'");
+  std::sort(siblings.begin(), siblings.end(),
+            [](const sibling& l, const sibling& r) { return age(l) < age(r); });
+  std::vector<value> contents;
+  for (auto& s : siblings)
+    contents.push_back(std::move(s.content));
+  return (*policy.merge)(contents);
+}
+
 value shown(const conflict_policy& policy, const sibling_set& siblings) {
   switch (policy.strategy) {
   case conflict_strategy::version_based:
@@ -147,17 +158,21 @@ result<conflict_policy> policy_from_string(std::string_view text) {
   auto strategy = strategy_from_string(text.substr(0, colon));
   if (!strategy)
     return tl::unexpected<error>(std::move(strategy.error()));
-  if (*strategy == conflict_strategy::merge_function)
-    return fail(errc::unsupported,
-                "'function' needs a library of such functions, which nodes do not have");
-  bool names_node = colon != std::string_view::npos && colon + 1 < text.size();
-  if (names_node != (*strategy == conflict_strategy::authority))
-    return fail(errc::bad_value, names_node ? "only 'authority' names a node"
-                                            : "whose writes win has to be said: authority:NODE");
+  auto name = colon != std::string_view::npos ? text.substr(colon + 1) : std::string_view{};
+  auto is_function = *strategy == conflict_strategy::merge_function;
+  auto is_authority = *strategy == conflict_strategy::authority;
+  if (colon != std::string_view::npos && !is_function && !is_authority)
+    return fail(errc::bad_value, "only 'authority' and 'function' are followed by a name");
+  if (name.empty() && is_authority)
+    return fail(errc::bad_value, "whose writes win has to be said: authority:NODE");
+  if (name.empty() && is_function)
+    return fail(errc::bad_value, "which function merges has to be said: function:NAME");
   conflict_policy made;
   made.strategy = *strategy;
-  if (names_node)
-    made.site = site_of_name(text.substr(colon + 1));
+  if (is_authority)
+    made.site = site_of_name(name);
+  if (is_function)
+    made.function = name;
   return made;
 }
 
@@ -167,10 +182,16 @@ resolved_value resolve(const conflict_policy& policy, const sibling_set& sibling
     return made;
   made.present = true;
   made.time = latest(siblings).time;
+  auto is_function = policy.strategy == conflict_strategy::merge_function;
+  made.undecided =
+      (is_function || policy.strategy == conflict_strategy::manual) && differ(siblings);
+  if (is_function && made.undecided)
+    if (auto merged = merged_by_function(policy, siblings)) {
+      made.content = std::move(*merged);
+      made.undecided = false;
+      return made;
+    }
   made.content = shown(policy, siblings);
-  made.undecided = (policy.strategy == conflict_strategy::manual
-                    || policy.strategy == conflict_strategy::merge_function)
-                   && differ(siblings);
   return made;
 }
 
@@ -228,6 +249,25 @@ bool is_reserved(std::string_view key) noexcept {
 
 } // namespace
 
+void conflict_policies::set_functions(merge_functions functions) {
+  for (auto& [name, function] : functions)
+    functions_[name] = std::make_shared<const merge_function>(std::move(function));
+}
+
+result<conflict_policy> conflict_policies::bind(conflict_policy policy) const {
+  if (policy.strategy != conflict_strategy::merge_function)
+    return policy;
+  if (auto at = functions_.find(policy.function); at != functions_.end()) {
+    policy.merge = at->second;
+    return policy;
+  }
+  std::string known;
+  for (const auto& [name, function] : functions_)
+    known.append(known.empty() ? "; there are " : ", ").append(name);
+  return fail(errc::bad_value, "no merge function '" + policy.function + "'"
+                                   + (known.empty() ? "; this program has none" : known));
+}
+
 result<conflict_policy> conflict_policies::own(std::string_view text) const {
   constexpr std::size_t text_bytes_max = 256;
   if (text.size() > text_bytes_max)
@@ -237,7 +277,7 @@ result<conflict_policy> conflict_policies::own(std::string_view text) const {
     return fail(errc::bad_value, "'" + std::string{text}
                                      + "' is a strategy of single properties: say it of the type's "
                                        "property in the config");
-  return made;
+  return made ? bind(std::move(*made)) : made;
 }
 
 conflict_policy conflict_policies::with_own(const conflict_policy& configured, std::string_view key,

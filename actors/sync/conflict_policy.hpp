@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,8 +38,8 @@ enum class conflict_strategy : std::uint8_t {
   merge_set = 7,
   /// A map whose members are decided each for itself, the latest write of a member wins.
   merge_map = 8,
-  /// A function of the node's library, run by one site alone, whose result is a write like any
-  /// other; until it comes, the latest.
+  /// What a function of the embedding program makes of them, see `merge_function`; the latest, as
+  /// an open conflict, if the function refuses them.
   merge_function = 9,
   /// All stay until somebody decides; until then the latest is shown, marked as in conflict.
   manual = 10,
@@ -48,19 +49,33 @@ std::string_view to_string(conflict_strategy strategy) noexcept;
 /// @returns errc::bad_value with the names there are.
 result<conflict_strategy> strategy_from_string(std::string_view name);
 
+/// A function that merges what concurrent writes hold, oldest first, at least two that differ.
+/// Every node calls it for itself whenever it looks, on the thread of its replicas, so it must be
+///
+///   - a pure function: no clock, no randomness, nothing kept from call to call;
+///   - commutative, associative and idempotent (`check_merge_laws`), since what it made may be
+///     written and then be one of the values of the next call;
+///   - the same at all nodes under the same name. Peers notice by their digests if it is not;
+///   - quick, and without exceptions.
+///
+/// @returns the value to show; an error if it cannot merge these: they stay an open conflict.
+using merge_function = std::function<result<value>(const std::vector<value>&)>;
+using merge_functions = std::map<std::string, merge_function, std::less<>>;
+
 struct conflict_policy {
   conflict_strategy strategy = conflict_strategy::last_write_wins;
-  /// Of `authority`: whose writes win; of `merge_function`: who runs it.
+  /// Of `authority`: whose writes win.
   site_id site{};
-  /// Of `merge_function`: its name in the library.
+  /// Of `merge_function`: its name, and what it is; null: it is not known here.
   std::string function{};
+  std::shared_ptr<const merge_function> merge{};
 
   friend bool operator==(const conflict_policy&, const conflict_policy&) = default;
 };
 
-/// How a policy is written: a strategy, or `authority:NODE`.
-/// @returns errc::bad_value with what there is; errc::unsupported for `function`, which needs a
-///          library that nodes do not have.
+/// How a policy is written: a strategy, `authority:NODE` or `function:NAME`. Which functions there
+/// are `conflict_policies::bind` knows.
+/// @returns errc::bad_value with what there is.
 result<conflict_policy> policy_from_string(std::string_view text);
 
 /// The site of a node's name, the same everywhere; never 0.
@@ -72,7 +87,7 @@ struct resolved_value {
   bool present = false;
   value content{};
   hybrid_time time{};
-  /// Of `manual` and `merge_function`: writes differ and wait for a decision.
+  /// Of `manual`, and where a function refuses: writes differ and wait for a decision.
   bool undecided = false;
 };
 
@@ -95,6 +110,12 @@ result<value> content_to_keep(const conflict_policy& policy, const sibling_set& 
 /// type, of the property anywhere, else the node's.
 class conflict_policies {
 public:
+  /// Functions that policies may name; before any policy is bound.
+  void set_functions(merge_functions functions);
+  /// Gives a policy that names a function that function; others stay as they are.
+  /// @returns errc::bad_value with the names there are.
+  result<conflict_policy> bind(conflict_policy policy) const;
+
   void set_default(conflict_policy policy) { fallback_ = std::move(policy); }
   void set_type(std::string type, conflict_policy policy);
   void set_twin(std::string twin, conflict_policy policy);
@@ -108,7 +129,8 @@ public:
   bool ask_for_type() const noexcept { return !types_.empty() || !properties_.empty(); }
 
   /// Reads a strategy that somebody sets for one twin, which then replicates with it.
-  /// @returns what `policy_from_string` says; errc::bad_value for strategies that keep more than is
+  /// @returns what `policy_from_string` and `bind` say; errc::bad_value for strategies that keep
+  /// more than is
   ///          shown, since values of other kinds could not be written any more.
   result<conflict_policy> own(std::string_view text) const;
   /// What decides a property of a twin with a strategy of its own. Properties that keep more than
@@ -122,15 +144,13 @@ private:
   using by_name = std::map<std::string, conflict_policy, std::less<>>;
   using by_pair = std::map<std::pair<std::string, std::string>, conflict_policy>;
 
+  std::map<std::string, std::shared_ptr<const merge_function>, std::less<>> functions_;
   conflict_policy fallback_;
   by_name types_;
   by_name twins_;
   by_pair properties_;
   by_pair twin_properties_;
 };
-
-/// A function that merges what concurrent writes hold, oldest first.
-using merge_function = std::function<result<value>(const std::vector<value>&)>;
 
 /// Holds `merge` against the laws that make it safe to run at any time: the order of the writes
 /// does not matter, a result merged again with what went in is itself, nested merges agree.

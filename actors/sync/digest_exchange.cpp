@@ -1,6 +1,7 @@
 #include "actors/sync/digest_exchange.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace gemel {
 
@@ -9,22 +10,43 @@ void digest_exchange::send() {
   auto& host = session_.host();
   for (auto shard : host.shards()) {
     const auto* replica = host.find_shard(shard);
-    made.shards.push_back({shard, replica->clock().hash(), replica->digest().root()});
+    made.shards.push_back(
+        {shard, replica->clock().hash(), replica->digest().root(), host.shown_digest(shard)});
   }
   if (!made.shards.empty())
     session_.post(made);
 }
 
-// Different clocks are mere lag; equal ones must have equal digests.
+// Different clocks are mere lag; equal ones must have equal digests, and then show the same.
 void digest_exchange::take(const sync_digest& theirs) {
+  std::size_t equal = 0;
+  std::size_t others = 0;
   for (const auto& s : theirs.shards) {
     const auto* replica = session_.host().find_shard(s.shard);
-    if (replica == nullptr || replica->clock().hash() != s.clock
-        || replica->digest().root() == s.root)
+    if (replica == nullptr || replica->clock().hash() != s.clock)
       continue;
+    if (replica->digest().root() == s.root) {
+      ++(session_.host().shown_digest(s.shard) == s.shown ? equal : others);
+      continue;
+    }
     ++session_.counts().digest_alarms;
     session_.post(sync_buckets{s.shard, s.clock, replica->digest().buckets()});
   }
+  note_shown(equal, others);
+}
+
+// Nothing repairs that but whoever configures the nodes.
+void digest_exchange::note_shown(std::size_t equal, std::size_t others) {
+  auto& counts = session_.counts();
+  constexpr std::string_view kind = "conflicts: ";
+  auto is_ours = counts.trouble.starts_with(kind);
+  counts.shown_alarms += others;
+  if (others != 0 && (is_ours || counts.trouble.empty()))
+    counts.trouble = std::string{kind} + "'" + counts.peer
+                     + "' shows other values than we do of the same writes: strategies or merge "
+                       "functions differ";
+  else if (others == 0 && equal != 0 && is_ours)
+    counts.trouble.clear();
 }
 
 void digest_exchange::take(const sync_buckets& theirs) {

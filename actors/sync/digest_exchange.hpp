@@ -2,6 +2,8 @@
 
 #include "actors/sync/link_session.hpp"
 
+#include <cstddef>
+
 namespace gemel {
 
 /// Compares what both sides of a link hold, and repairs what differs although it must not: shards
@@ -16,6 +18,8 @@ public:
   void take(const sync_repair& theirs);
 
 private:
+  void note_shown(std::size_t equal, std::size_t others);
+
   link_session& session_;
 };
 

@@ -44,6 +44,9 @@ public:
   virtual result<void> apply(std::uint16_t shard, const shard_interval& theirs,
                              const peer_position& position, change_source from,
                              change_number told) = 0;
+  /// The hash of what is shown where values stand beside each other, but for contents that join; 0:
+  /// nowhere.
+  virtual std::uint64_t shown_digest(std::uint16_t shard) const = 0;
   virtual void repair(std::uint16_t shard, const std::vector<replicated_entry>& theirs) = 0;
   /// The same number for the same life of the same peer.
   virtual change_source source_of(site_id peer, std::uint64_t incarnation) = 0;

@@ -35,6 +35,9 @@ struct link_status {
   std::uint64_t refused_messages = 0;
   std::uint64_t full_copies = 0;
   std::uint64_t digest_alarms = 0;
+  /// Shards that hold the same here and there, and show something else: the nodes' strategies or
+  /// merge functions differ.
+  std::uint64_t shown_alarms = 0;
   std::uint64_t sessions = 0;
   /// Changed properties that the peer has not acknowledged.
   std::uint64_t backlog = 0;

@@ -469,6 +469,24 @@ resolved_value replicator::read_property(std::uint16_t shard, std::string_view t
   return resolve(policy_of(*held, twin, key), held->of(twin, key));
 }
 
+std::uint64_t replicator::shown_digest(std::uint16_t shard) const {
+  std::uint64_t made = 0;
+  const auto* held = replica(shard);
+  if (held == nullptr)
+    return made;
+  for (const auto& [twin, key] : held->contested()) {
+    auto policy = policy_of(*held, twin, key);
+    if (is_merged(policy.strategy))
+      continue;
+    byte_writer packed;
+    packed.text(twin);
+    packed.text(key);
+    pack_value(packed, resolve(policy, held->of(twin, key)).content);
+    made ^= hash_of(packed.view());
+  }
+  return made;
+}
+
 std::vector<open_conflict> replicator::conflicts() const {
   std::vector<open_conflict> made;
   for (auto shard : shards()) {

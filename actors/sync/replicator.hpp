@@ -219,6 +219,7 @@ private:
   result<void> apply(std::uint16_t shard, const shard_interval& theirs,
                      const peer_position& position, change_source from,
                      change_number told) override;
+  std::uint64_t shown_digest(std::uint16_t shard) const override;
   void repair(std::uint16_t shard, const std::vector<replicated_entry>& theirs) override;
   change_source source_of(site_id peer, std::uint64_t incarnation) override;
   hybrid_time time_max(const moment& now) const override;

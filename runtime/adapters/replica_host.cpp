@@ -673,6 +673,7 @@ replica_host::answer replica_host::status() const {
         {"bytes_under_way", number(one.bytes_under_way)},
         {"full_copies", number(one.full_copies)},
         {"digest_alarms", number(one.digest_alarms)},
+        {"shown_alarms", number(one.shown_alarms)},
         {"sessions", number(one.sessions)},
         {"lag_ms", value{i < lags_.size() ? lags_[i].lag_ns() / ns_per_ms : 0}},
         {"bytes_per_update", value{bytes_per_entry(one)}},

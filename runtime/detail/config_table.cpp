@@ -510,8 +510,8 @@ constexpr option table[] = {
      .unit = "a strategy",
      .help = "How writes of several nodes that did not know of each other become one value: "
              "last_write_wins, version_based, authority:NODE, max, min, sum, counter, set, "
-             "map, or manual. Types and properties may say "
-             "otherwise.",
+             "map, manual, or function:NAME, a function that the embedding program has. Types and "
+             "properties may say otherwise.",
      .slot = [](option_target c) -> option_slot { return &c.node.sync.conflict; },
      .check = check_policy},
 

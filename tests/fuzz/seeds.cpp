@@ -145,7 +145,7 @@ void write_sync(seed_folder to) {
       sync_nack{17, sync_refusal::gap, 4, 0},
       sync_ping{1, 1'700'000'000'000'000, true},
       sync_pong{1, 1'700'000'000'000'000, 1'700'000'000'000'100, 1'700'000'000'000'200},
-      sync_digest{{{17, 5, 6}, {18, 7, 8}}},
+      sync_digest{{{17, 5, 6, 0}, {18, 7, 8, 9}}},
       sync_buckets{17, 5, {1, 2, 3}},
       sync_repair{17, some_clock(), some_entries()},
       sync_bye{sync_goodbye::stopping},

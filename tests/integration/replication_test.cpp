@@ -211,6 +211,28 @@ TEST_CASE("a node that has twins already gives them to its first peer", "[integr
   wait_for("the old twin", [&] { return shows(**right, "old", "n", value{1}); });
 }
 
+TEST_CASE("merge functions are known by name, and an unknown one is named with its place",
+          "[integration][sync]") {
+  node_options wanted;
+  wanted.merges["mean"] = [](const std::vector<value>& all) -> result<value> {
+    return all.front();
+  };
+  auto& press = wanted.config.types["press"].model;
+  press.name = "press";
+  press.conflict = "function:median";
+  auto unknown = node::start(wanted);
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == errc::bad_value);
+  CHECK(unknown.error().context.find("types.press.conflict") != std::string::npos);
+  CHECK(unknown.error().context.find("'median'; there are mean") != std::string::npos);
+  press.conflict = "function:mean";
+  CHECK(node::start(wanted));
+  wanted.merges["nothing"] = nullptr;
+  auto empty = node::start(wanted);
+  REQUIRE_FALSE(empty);
+  CHECK(empty.error().context.find("'nothing' has no body") != std::string::npos);
+}
+
 TEST_CASE("peers without a store are refused", "[integration][sync]") {
   node_options wanted;
   wanted.peers = {"plant", {"cloud"}, loop_transport::make().first};

@@ -20,7 +20,7 @@ sibling made(writer_id writer, std::uint64_t number, std::int64_t ms, value cont
 }
 
 conflict_policy policy(conflict_strategy strategy) {
-  return {strategy, cloud, "f"};
+  return {strategy, cloud, "f", nullptr};
 }
 
 value shown(conflict_strategy strategy, const sibling_set& siblings) {
@@ -258,6 +258,50 @@ TEST_CASE("a twin's own strategy decides but for what keeps more than it shows",
   CHECK(why("set").find("property") != std::string::npos);
   CHECK(why("latest").find("last_write_wins") != std::string::npos);
   CHECK(why("authority").find("authority:NODE") != std::string::npos);
+  CHECK(why("function").find("function:NAME") != std::string::npos);
+  CHECK(why("function:mean").find("this program has none") != std::string::npos);
+  CHECK(why("max:5").find("followed by a name") != std::string::npos);
   CHECK(why("authority:" + std::string(300, 'x')).find("256") != std::string::npos);
   CHECK(all.own("authority:cloud")->site == site_of_name("cloud"));
+}
+
+TEST_CASE("a function of the program merges what it can, the rest waits for a decision",
+          "[unit][sync]") {
+  std::vector<value> asked;
+  conflict_policies all;
+  all.set_functions({{"longest",
+                      [&](const std::vector<value>& each) -> result<value> {
+                        asked = each;
+                        auto best = std::string{};
+                        for (const auto& one : each) {
+                          if (!one.is_text())
+                            return fail(errc::bad_value, "no text");
+                          best = std::max(best, std::string{one.as_text()},
+                                          [](const auto& l, const auto& r) {
+                                            return std::pair{l.size(), l} < std::pair{r.size(), r};
+                                          });
+                        }
+                        return value{best};
+                      }},
+                     {"other", [](const auto& each) -> result<value> { return each.front(); }}});
+  auto longest = all.own("function:longest");
+  REQUIRE(longest);
+  sibling_set both{made(at_edge, 1, 20, "high"), made(at_cloud, 1, 10, "middle")};
+  auto seen = resolve(*longest, both);
+  CHECK(seen.content == value{"middle"});
+  CHECK_FALSE(seen.undecided);
+  CHECK(asked == std::vector<value>{"middle", "high"}); // oldest first
+  asked.clear();
+  CHECK(resolve(*longest, {made(at_edge, 1, 20, "high")}).content == value{"high"});
+  CHECK(resolve(*longest, {both[0], made(at_cloud, 1, 10, "high")}).content == value{"high"});
+  CHECK(asked.empty()); // nothing to merge
+  auto refused = resolve(*longest, {both[0], made(at_cloud, 1, 10, 5)});
+  CHECK(refused.undecided);
+  CHECK(refused.content == value{"high"}); // the latest meanwhile
+  auto unknown = all.bind(*policy_from_string("function:shortest"));
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().context.find("'shortest'; there are longest, other") != std::string::npos);
+  // What nobody bound, such as a newer node's.
+  CHECK(resolve(*policy_from_string("function:shortest"), both).undecided);
+  CHECK(all.bind(*policy_from_string("max"))->strategy == conflict_strategy::merge_max);
 }

@@ -30,6 +30,10 @@ struct pair_of_nodes {
     add(left, "edge", std::move(left_cluster), right, policies);
     add(right, "cloud", "plant", left, policies);
   }
+  pair_of_nodes(const conflict_policies& at_left, const conflict_policies& at_right) {
+    add(left, "edge", "plant", right, at_left);
+    add(right, "cloud", "plant", left, at_right);
+  }
 
   void add(node& here, const char* name, std::string cluster, node& there,
            const conflict_policies& policies) {
@@ -161,6 +165,73 @@ TEST_CASE("a manual conflict is listed and decided only by who saw it", "[unit][
   both.run(1'000);
   CHECK(both.right.replicas->conflicts().empty());
   CHECK(both.read(both.right, "pump", "mode") == value{"hand"});
+}
+
+namespace {
+
+conflict_policies merged_by(merge_function function) {
+  conflict_policies made;
+  made.set_functions({{"merge", std::move(function)}});
+  made.set_default(made.bind(*policy_from_string("function:merge")).value());
+  return made;
+}
+
+result<value> greatest(const std::vector<value>& all) {
+  auto best = *all.front().number();
+  for (const auto& each : all)
+    best = std::max(best, *each.number());
+  return value{best};
+}
+
+result<value> least(const std::vector<value>& all) {
+  auto best = *all.front().number();
+  for (const auto& each : all)
+    best = std::min(best, *each.number());
+  return value{best};
+}
+
+// Both write while they hear nothing of each other.
+void write_at_once(pair_of_nodes& both) {
+  both.make(both.left, "pump");
+  both.run(1'000);
+  both.cut = true;
+  both.set(both.left, "pump", "speed", 8.0);
+  both.set(both.right, "pump", "speed", 3.0);
+  both.run(10);
+  both.cut = false;
+}
+
+link_status of_link(const pair_of_nodes& both, const pair_of_nodes::node& at) {
+  return at.replicas->link(0).status(both.now(at));
+}
+
+} // namespace
+
+TEST_CASE("nodes with one merge function show the same, and no alarm is raised", "[unit][sync]") {
+  pair_of_nodes both{merged_by(greatest), merged_by(greatest)};
+  write_at_once(both);
+  both.run(140'000);
+  CHECK(both.read(both.left, "pump", "speed") == value{8.0});
+  CHECK(both.read(both.right, "pump", "speed") == value{8.0});
+  CHECK(of_link(both, both.left).shown_alarms == 0);
+  CHECK(of_link(both, both.right).shown_alarms == 0);
+  CHECK(both.left.replicas->conflicts().empty());
+}
+
+TEST_CASE("nodes whose merge functions differ notice by their digests", "[unit][sync]") {
+  pair_of_nodes both{merged_by(greatest), merged_by(least)};
+  write_at_once(both);
+  both.run(140'000);
+  for (const auto* at : {&both.left, &both.right}) {
+    auto status = of_link(both, *at);
+    CHECK(status.shown_alarms > 0);
+    CHECK(status.digest_alarms == 0); // what they hold is the same
+    CHECK(status.trouble.find("merge functions differ") != std::string::npos);
+  }
+  both.set(both.left, "pump", "speed", 5); // stands on both, so nothing is to be merged
+  both.run(140'000);
+  CHECK(of_link(both, both.left).trouble.empty());
+  CHECK(of_link(both, both.right).trouble.empty());
 }
 
 TEST_CASE("a twin's own strategy replicates, decides there too, and goes with the twin",
