@@ -46,6 +46,14 @@ std::size_t edits(std::string_view a, std::string_view b) {
 
 } // namespace
 
+std::string to_hex(std::uint64_t number) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string made(2 * sizeof number, '0');
+  for (auto at = made.rbegin(); at != made.rend(); ++at, number >>= 4)
+    *at = digits[number & 15];
+  return made;
+}
+
 text_place place_of(std::string_view text, std::size_t offset) noexcept {
   text_place place;
   for (auto c : text.substr(0, offset)) {

@@ -36,6 +36,9 @@ std::optional<placed_text> split_place(std::string_view text);
 /// Appends the code point as UTF-8. `code` is at most 0x10ffff and no surrogate.
 void append_utf8(std::string& out, char32_t code);
 
+/// 16 hexadecimal digits, the way people are shown ids of 64 bits.
+std::string to_hex(std::uint64_t number);
+
 /// Bytes as base64 with padding (RFC 4648, section 4).
 std::string to_base64(std::string_view bytes);
 

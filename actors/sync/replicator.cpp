@@ -2,6 +2,7 @@
 
 #include "messages/limits.hpp"
 #include "messages/packed.hpp"
+#include "messages/text.hpp"
 
 #include <algorithm>
 
@@ -509,7 +510,7 @@ result<void> replicator::decide(std::uint16_t shard, std::string_view twin, std:
   auto present = conflict_id(held->of(twin, key));
   if (present != id)
     return fail(errc::precondition_failed,
-                "something was written since; the conflict is " + std::to_string(present) + " now");
+                "something was written since; it is " + to_hex(present) + " now");
   return set(shard, twin, key, std::move(content), now);
 }
 

@@ -2,6 +2,7 @@
 
 #include "messages/replies.hpp"
 #include "messages/requests.hpp"
+#include "messages/text.hpp"
 #include "runtime/adapters/machine.hpp"
 
 #include <algorithm>
@@ -49,14 +50,6 @@ result<std::string> text_in(const service_call& asked, std::string_view key) {
 
 value number(std::uint64_t n) {
   return value{static_cast<std::int64_t>(n)};
-}
-
-std::string hex(std::uint64_t n) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string made(16, '0');
-  for (auto at = made.rbegin(); at != made.rend(); ++at, n >>= 4)
-    *at = digits[n & 15];
-  return made;
 }
 
 // As a label's value of Prometheus.
@@ -759,6 +752,17 @@ replica_host::answer replica_host::remove_link(const service_call& asked) {
   return value{};
 }
 
+// The node that writes as this, if it is this one or a peer.
+std::string replica_host::name_of(writer_id writer) const {
+  auto is_its = [writer](const std::string& node) { return site_of_name(node) == site_of(writer); };
+  if (is_its(options_.node))
+    return options_.node;
+  for (const auto& link : links_.links())
+    if (is_its(link.node))
+      return link.node;
+  return to_hex(static_cast<std::uint64_t>(writer));
+}
+
 replica_host::answer replica_host::conflicts() const {
   value_list made;
   for (const auto& one : replicas_.conflicts()) {
@@ -767,8 +771,8 @@ replica_host::answer replica_host::conflicts() const {
       values.push_back(
           value{value_map{{"value", each.content},
                           {"time_us", value{static_cast<std::int64_t>(unix_ms(each.time)) * 1'000}},
-                          {"writer", value{hex(static_cast<std::uint64_t>(each.write.writer))}}}});
-    made.push_back(value{value_map{{"id", value{hex(one.id)}},
+                          {"writer", value{name_of(each.write.writer)}}}});
+    made.push_back(value{value_map{{"id", value{to_hex(one.id)}},
                                    {"twin", value{one.twin}},
                                    {"property", value{one.key}},
                                    {"values", value{std::move(values)}}}});

@@ -116,6 +116,7 @@ private:
   result<void> keep_links();
   result<void> restore_links();
   void open_link(const peer_address& peer, std::string text);
+  std::string name_of(writer_id writer) const;
   answer conflicts() const;
   answer resolve(const service_call& asked);
   answer policy(const service_call& asked);
