@@ -274,10 +274,7 @@ result<void> rule_coordinator::restore_rule(state_reader& from) {
   auto file = [](const std::string& text) { return text.empty() ? "a stored rule" : text; };
   auto text = from.text();
   auto path = from.text();
-  auto document = json_document::parse(std::move(text), file(path));
-  if (!document)
-    return fail(errc::store_corrupt, to_string(document.error().front()));
-  auto made = rule::read(*document);
+  auto made = rule::read(std::move(text), file(path));
   if (!made)
     return fail(errc::store_corrupt, to_string(made.error().front()));
   auto name = made->name();

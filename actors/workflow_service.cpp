@@ -1,7 +1,7 @@
 #include "actors/workflow_service.hpp"
 
 #include "messages/replies.hpp"
-#include "workflows/object_reader.hpp"
+#include "workflows/call_arguments.hpp"
 #include "workflows/run_record_value.hpp"
 
 #include <algorithm>
@@ -17,13 +17,6 @@ constexpr std::size_t answer_changes_max = 2'000;
 constexpr std::int64_t wait_ms_max = 60'000;
 constexpr std::int64_t list_max = 1'000;
 constexpr std::int64_t list_default = 100;
-
-std::string text_of(const fault_list& faults) {
-  std::string text;
-  for (const auto& one : faults)
-    text += (text.empty() ? "" : "\n") + to_string(one);
-  return text;
-}
 
 value number(std::size_t count) {
   return value{static_cast<std::int64_t>(count)};
@@ -49,31 +42,8 @@ std::string no_run(std::string_view id) {
 
 } // namespace
 
-/// The arguments of one call, read strictly.
-class workflow_service::arguments {
-public:
-  explicit arguments(const value& from)
-      : held_{from.is_null() ? value{value_map{}} : from}, reader{held_, "", "the arguments",
-                                                                  faults_} {}
-
-  /// All that is wrong, as one error.
-  result<void> finish() {
-    reader.finish();
-    if (faults_.empty())
-      return {};
-    return fail(faults_.front().code, text_of(faults_));
-  }
-
-private:
-  value held_;
-  fault_list faults_;
-
-public:
-  object_reader reader;
-};
-
 void workflow_service::call(const service_call& asked, const reply_function& reply) {
-  arguments from{asked.arguments};
+  call_arguments from{asked.arguments};
   if (asked.name == "changes")
     return changes(from, reply);
   if (asked.name == "run")
@@ -110,20 +80,20 @@ value workflow_service::state_of(std::string_view id) const {
   return found ? value{to_string(found->run->state())} : value{};
 }
 
-workflow_service::answer workflow_service::add(arguments& from) {
+workflow_service::answer workflow_service::add(call_arguments& from) {
   auto text = from.reader.text("document", object_reader::required);
   auto file = from.reader.text("file").value_or("");
   if (auto fine = from.finish(); !fine)
     return tl::unexpected<error>(fine.error());
   auto made = coordinator_.add(std::move(*text), std::move(file));
   if (!made)
-    return fail(made.error().front().code, text_of(made.error()));
+    return fail(made.error().front().code, to_string(made.error()));
   return value{value_map{{"workflow", value{(*made)->name()}},
                          {"version", value{std::int64_t{(*made)->version()}}},
                          {"digest", value{workflow_catalog::digest_of((*made)->text())}}}};
 }
 
-workflow_service::answer workflow_service::start(arguments& from) {
+workflow_service::answer workflow_service::start(call_arguments& from) {
   auto text = from.reader.text("document");
   auto file = from.reader.text("file").value_or("");
   auto name = from.reader.text("workflow");
@@ -140,7 +110,7 @@ workflow_service::answer workflow_service::start(arguments& from) {
   if (text) {
     auto made = coordinator_.add(std::move(*text), std::move(file));
     if (!made)
-      return fail(made.error().front().code, text_of(made.error()));
+      return fail(made.error().front().code, to_string(made.error()));
     document = *made;
   } else {
     document = coordinator_.catalog().find(*name, static_cast<std::uint32_t>(version.value_or(0)));
@@ -170,7 +140,7 @@ value workflow_service::end_of(std::string_view id) const {
                          {"results", std::move(results)}}};
 }
 
-void workflow_service::run(arguments& from, const reply_function& reply) {
+void workflow_service::run(call_arguments& from, const reply_function& reply) {
   auto wait = from.reader.integer("wait_ms", 0, wait_ms_max).value_or(wait_ms_max);
   auto begun = start(from);
   if (!begun)
@@ -205,7 +175,7 @@ value summary_of(const workflow_coordinator::run_view& of) {
 
 } // namespace
 
-workflow_service::answer workflow_service::list(arguments& from) {
+workflow_service::answer workflow_service::list(call_arguments& from) {
   auto name = from.reader.text("workflow");
   auto state = from.reader.text("state");
   auto limit = from.reader.integer("limit", 1, list_max).value_or(list_default);
@@ -232,7 +202,7 @@ workflow_service::answer workflow_service::list(arguments& from) {
   return value{value_map{{"runs", value{std::move(runs)}}, {"more", value{more}}}};
 }
 
-workflow_service::answer workflow_service::show(arguments& from) {
+workflow_service::answer workflow_service::show(call_arguments& from) {
   auto id = from.reader.text("id", object_reader::required);
   if (auto fine = from.finish(); !fine)
     return tl::unexpected<error>(fine.error());
@@ -269,7 +239,7 @@ value workflow_service::changes_after(std::string_view id, std::size_t after) co
                          {"more", value{next < found->kept}}}};
 }
 
-void workflow_service::changes(arguments& from, const reply_function& reply) {
+void workflow_service::changes(call_arguments& from, const reply_function& reply) {
   auto id = from.reader.text("id", object_reader::required);
   auto after = static_cast<std::size_t>(
       from.reader.integer("after", 0, std::numeric_limits<std::int64_t>::max()).value_or(0));
@@ -283,7 +253,7 @@ void workflow_service::changes(arguments& from, const reply_function& reply) {
       [this, id = *id, after, reply] { reply(make_result_reply(changes_after(id, after))); });
 }
 
-workflow_service::answer workflow_service::result_of(arguments& from) {
+workflow_service::answer workflow_service::result_of(call_arguments& from) {
   auto id = from.reader.text("id", object_reader::required);
   auto step = from.reader.text("step", object_reader::required);
   auto offset = static_cast<std::size_t>(
@@ -308,7 +278,7 @@ workflow_service::answer workflow_service::result_of(arguments& from) {
                          {"more", value{next < whole.size()}}}};
 }
 
-workflow_service::answer workflow_service::signal(arguments& from) {
+workflow_service::answer workflow_service::signal(call_arguments& from) {
   auto event = from.reader.text("event", object_reader::required);
   auto id = from.reader.text("id").value_or("");
   auto twin = from.reader.text("twin").value_or("");
@@ -322,7 +292,8 @@ workflow_service::answer workflow_service::signal(arguments& from) {
   return value{value_map{{"heard", number(*heard)}}};
 }
 
-workflow_service::answer workflow_service::control(const service_call& asked, arguments& from) {
+workflow_service::answer workflow_service::control(const service_call& asked,
+                                                   call_arguments& from) {
   using act = result<void> (workflow_coordinator::*)(std::string_view);
   act what = asked.name == "cancel"       ? &workflow_coordinator::cancel
              : asked.name == "pause"      ? &workflow_coordinator::pause
@@ -339,7 +310,7 @@ workflow_service::answer workflow_service::control(const service_call& asked, ar
   return value{value_map{{"id", value{*id}}, {"state", state_of(*id)}}};
 }
 
-workflow_service::answer workflow_service::rerun(arguments& from) {
+workflow_service::answer workflow_service::rerun(call_arguments& from) {
   auto id = from.reader.text("id", object_reader::required);
   auto step = from.reader.text("from").value_or("");
   auto as = from.reader.text("as").value_or("");
@@ -351,7 +322,7 @@ workflow_service::answer workflow_service::rerun(arguments& from) {
   return value{value_map{{"id", value{*begun}}, {"state", state_of(*begun)}}};
 }
 
-workflow_service::answer workflow_service::versions(arguments& from) {
+workflow_service::answer workflow_service::versions(call_arguments& from) {
   auto name = from.reader.text("workflow");
   if (auto fine = from.finish(); !fine)
     return tl::unexpected<error>(fine.error());

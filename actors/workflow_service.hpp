@@ -4,6 +4,8 @@
 
 namespace gemel {
 
+class call_arguments;
+
 /// Answers calls of the service `workflows`, on the coordinator's thread. Names of calls and the
 /// members of their arguments:
 ///
@@ -32,21 +34,20 @@ public:
   void call(const service_call& asked, const reply_function& reply);
 
 private:
-  class arguments;
   using answer = result<value>;
 
-  answer add(arguments& from);
-  answer start(arguments& from);
-  void run(arguments& from, const reply_function& reply);
+  answer add(call_arguments& from);
+  answer start(call_arguments& from);
+  void run(call_arguments& from, const reply_function& reply);
   value end_of(std::string_view id) const;
-  answer list(arguments& from);
-  answer show(arguments& from);
-  answer result_of(arguments& from);
-  answer signal(arguments& from);
-  answer control(const service_call& asked, arguments& from);
-  answer rerun(arguments& from);
-  answer versions(arguments& from);
-  void changes(arguments& from, const reply_function& reply);
+  answer list(call_arguments& from);
+  answer show(call_arguments& from);
+  answer result_of(call_arguments& from);
+  answer signal(call_arguments& from);
+  answer control(const service_call& asked, call_arguments& from);
+  answer rerun(call_arguments& from);
+  answer versions(call_arguments& from);
+  void changes(call_arguments& from, const reply_function& reply);
   value changes_after(std::string_view id, std::size_t after) const;
   value state_of(std::string_view id) const;
 

@@ -20,6 +20,13 @@ std::string to_string(const fault& what) {
   return text;
 }
 
+std::string to_string(const fault_list& faults) {
+  std::string text;
+  for (const auto& one : faults)
+    text += (text.empty() ? "" : "\n") + to_string(one);
+  return text;
+}
+
 void add_fault(fault_list& faults, fault found) {
   if (faults.size() < faults_max) {
     faults.push_back(std::move(found));

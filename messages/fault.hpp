@@ -40,6 +40,9 @@ std::string to_string(const fault& what);
 /// The faults of one document, at most `faults_max`; empty: it is right.
 using fault_list = std::vector<fault>;
 
+/// All of them, each on a line of its own.
+std::string to_string(const fault_list& faults);
+
 /// Faults reported of one document. Who made more of them has not read the first ones.
 inline constexpr std::size_t faults_max = 100;
 

@@ -78,6 +78,8 @@ public:
   /// @returns all faults; what the language has and this build cannot carry out yet is
   ///          errc::unsupported.
   static tl::expected<rule, fault_list> read(const json_document& document);
+  /// The same of a document that is not parsed yet. @param file for the places of faults.
+  static tl::expected<rule, fault_list> read(std::string text, const std::string& file);
 
   /// What the rule is made of besides its version, description and actions: rules with the same
   /// text find the same, so that the state of one serves the other.

@@ -54,6 +54,13 @@ tl::expected<rule, fault_list> rule::read(const json_document& document) {
   return rule_reader{document}.read();
 }
 
+tl::expected<rule, fault_list> rule::read(std::string text, const std::string& file) {
+  auto document = json_document::parse(std::move(text), file);
+  if (!document)
+    return tl::unexpected<fault_list>(std::move(document.error()));
+  return read(*document);
+}
+
 tl::expected<rule, fault_list> rule_reader::read() {
   object_reader head{document_.root(), "", "a rule", faults_};
   read_head(head);

@@ -1,14 +1,15 @@
 #pragma once
 
-#include "actors/causal_tracker.hpp"
 #include "actors/rule_coordinator.hpp"
 #include "actors/rule_keeper.hpp"
 #include "messages/fault.hpp"
 #include "registry/model.hpp"
+#include "runtime/adapters/rule_folder.hpp"
 #include "runtime/adapters/rule_workers.hpp"
 #include "runtime/adapters/task_queue.hpp"
 #include "runtime/adapters/webhooks.hpp"
 #include "runtime/config.hpp"
+#include "runtime/rule_observer.hpp"
 #include "runtime/rule_outlet.hpp"
 #include "runtime/twin_api.hpp"
 
@@ -76,16 +77,12 @@ private:
     std::size_t missing = 0;
     rule_keeper::content made{};
   };
-  struct file_state {
-    std::uint64_t mark = 0;
-    std::string rule{};
-  };
 
   std::int64_t now_ms() const;
   void run();
   void tick();
   void watch_folder(bool is_start, fault_list& faults);
-  void load_file(const std::string& path, std::uint64_t mark, fault_list& faults);
+  void load_file(const std::string& path, fault_list& faults);
   answer answer_call(const service_call& asked);
   answer put(const service_call& asked);
   answer remove(const service_call& asked);
@@ -95,6 +92,7 @@ private:
   result<void> bring_back();
   result<void> restore(const rule_keeper::content& from);
   result<void> redo(log_position at, const rule_record& what);
+  void take_back_files();
   result<void> take_unseen();
   result<void> note(const rule_record& what);
   result<void> put_rule(std::shared_ptr<const rule> document, const std::string& file, bool is_new,
@@ -106,10 +104,6 @@ private:
   void finish_checkpoint(const std::shared_ptr<gathering>& from);
   void listen();
   void on_events(const event_batch& events);
-  observed_event observed(const event_view& from);
-  observed_event observed(const stored_event& from, log_position at);
-  void add_types(std::vector<observed_event>& to);
-  std::shared_ptr<const std::vector<std::string>> models_of(const std::string& type);
   void send_tasks();
 
   options options_;
@@ -126,10 +120,9 @@ private:
   std::int64_t lag_ms_ = 0; // the greatest since it was last asked
   std::string complaint_;
   std::vector<rule_effect> unfinished_; // of the last checkpoint, until the start is over
-  causal_tracker causes_;
-  std::map<std::string, std::shared_ptr<const std::vector<std::string>>> models_; // by type
+  rule_observer observer_;
   task_queue tasks_;
-  std::map<std::string, file_state> files_;
+  rule_folder folder_;
   std::int64_t watched_ms_ = 0;
   std::int64_t ticked_ms_ = 0;
   std::optional<subscription_id> heard_;

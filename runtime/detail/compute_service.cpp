@@ -4,7 +4,7 @@
 #include "messages/limits.hpp"
 #include "messages/replies.hpp"
 #include "messages/requests.hpp"
-#include "workflows/object_reader.hpp"
+#include "workflows/call_arguments.hpp"
 
 #include <array>
 #include <charconv>
@@ -23,12 +23,6 @@ value number(Count count) {
   return value{static_cast<std::int64_t>(count)};
 }
 
-std::string hex_of(std::uint64_t mark) {
-  std::array<char, 16> digits{};
-  auto end = std::to_chars(digits.data(), digits.data() + digits.size(), mark, 16).ptr;
-  return {digits.data(), end};
-}
-
 value shown(const compute_queue::call_view& one) {
   return value{value_map{{"call", number(one.number)},
                          {"function", value{one.function}},
@@ -40,7 +34,7 @@ value shown(const compute_queue::call_view& one) {
 }
 
 value shown(const poison_list::entry& one) {
-  return value{value_map{{"id", value{hex_of(one.fingerprint)}},
+  return value{value_map{{"id", value{to_hex(one.fingerprint)}},
                          {"function", value{one.function}},
                          {"twin", value{one.twin}},
                          {"key", value{one.key}},
@@ -71,34 +65,8 @@ frame reply_of(const result<value>& made) {
 
 } // namespace
 
-/// The arguments of one call, read strictly.
-class compute_service::arguments {
-public:
-  explicit arguments(const value& from)
-      : held_{from.is_null() ? value{value_map{}} : from}, reader{held_, "", "the arguments",
-                                                                  faults_} {}
-
-  /// All that is wrong, as one error.
-  result<void> finish() {
-    reader.finish();
-    if (faults_.empty())
-      return {};
-    std::string text;
-    for (const auto& one : faults_)
-      text += (text.empty() ? "" : "\n") + to_string(one);
-    return fail(faults_.front().code, text);
-  }
-
-private:
-  value held_;
-  fault_list faults_;
-
-public:
-  object_reader reader;
-};
-
 void compute_service::call(const service_call& asked, const reply_function& reply) {
-  arguments from{asked.arguments};
+  call_arguments from{asked.arguments};
   if (asked.name == "run")
     return run(from, reply);
   auto made = [&]() -> answer {
@@ -154,7 +122,7 @@ compute_service::answer compute_service::functions() const {
   return value{value_map{{"functions", value{std::move(all)}}}};
 }
 
-compute_service::answer compute_service::list(arguments& from) const {
+compute_service::answer compute_service::list(call_arguments& from) const {
   auto limit = from.reader.integer("limit", 1, list_max).value_or(list_default);
   if (auto fine = from.finish(); !fine)
     return tl::unexpected<error>(fine.error());
@@ -165,7 +133,7 @@ compute_service::answer compute_service::list(arguments& from) const {
   return value{value_map{{"calls", list_of(calls)}, {"more", value{has_more}}}};
 }
 
-compute_service::answer compute_service::cancel(arguments& from) {
+compute_service::answer compute_service::cancel(call_arguments& from) {
   auto which = from.reader.integer("call", 1, std::numeric_limits<std::int64_t>::max(),
                                    object_reader::required);
   if (auto fine = from.finish(); !fine)
@@ -180,7 +148,7 @@ compute_service::answer compute_service::poisoned() const {
   return value{value_map{{"poisoned", list_of(pool_.poisoned())}}};
 }
 
-compute_service::answer compute_service::release(arguments& from) {
+compute_service::answer compute_service::release(call_arguments& from) {
   auto id = from.reader.text("id", object_reader::required);
   if (auto fine = from.finish(); !fine)
     return tl::unexpected<error>(fine.error());
@@ -193,7 +161,7 @@ compute_service::answer compute_service::release(arguments& from) {
   return value{};
 }
 
-void compute_service::run(arguments& from, const reply_function& reply) {
+void compute_service::run(call_arguments& from, const reply_function& reply) {
   auto function = from.reader.text("function", object_reader::required);
   auto twin = from.reader.text("twin");
   const auto* parameters = from.reader.object("parameters");

@@ -11,6 +11,8 @@
 
 namespace gemel {
 
+class call_arguments;
+
 /// Answers calls of the service `compute`, on one thread. Names of calls and the members of their
 /// arguments:
 ///
@@ -46,16 +48,15 @@ public:
   void call(const service_call& asked, const reply_function& reply);
 
 private:
-  class arguments;
   using answer = result<value>;
 
   answer status() const;
   answer functions() const;
-  answer list(arguments& from) const;
-  answer cancel(arguments& from);
+  answer list(call_arguments& from) const;
+  answer cancel(call_arguments& from);
   answer poisoned() const;
-  answer release(arguments& from);
-  void run(arguments& from, const reply_function& reply);
+  answer release(call_arguments& from);
+  void run(call_arguments& from, const reply_function& reply);
   void run_for_twin(const std::string& id, compute_job job, const reply_function& reply);
   void begin(compute_job job, const reply_function& reply);
 
