@@ -15,14 +15,35 @@ std::shared_ptr<const causal_stamp> causal_tracker::stamp_of(std::uint16_t shard
     auto& counter = made->seen[led->second->node];
     counter = std::max(counter, led->second->counter);
   }
-  if (!known_.emplace(id, made).second)
-    return made;
+  learn(id, made);
+  return made;
+}
+
+void causal_tracker::learn(const std::string& id, stamp_ptr stamp) {
+  if (stamp == nullptr || !known_.emplace(id, std::move(stamp)).second)
+    return;
   order_.push_back(id);
   if (order_.size() > events_max) {
     known_.erase(order_.front());
     order_.pop_front();
   }
-  return made;
+}
+
+void causal_tracker::save(state_writer& into) const {
+  into.count(order_.size());
+  for (const auto& id : order_) {
+    into.text(id);
+    into.stamp(known_.at(id).get());
+  }
+}
+
+void causal_tracker::restore(state_reader& from) {
+  known_.clear();
+  order_.clear();
+  for (auto left = from.length(); left > 0 && from.ok(); --left) {
+    auto id = from.text();
+    learn(id, from.stamp());
+  }
 }
 
 } // namespace gemel

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "workflows/rule_event.hpp"
+#include "workflows/state_archive.hpp"
 
 #include <cstddef>
 #include <deque>
@@ -22,6 +23,13 @@ public:
   /// @param id of the event. @param cause id of another one; empty: none is known.
   std::shared_ptr<const causal_stamp> stamp_of(std::uint16_t shard, std::uint64_t dot,
                                                const std::string& id, std::string_view cause);
+
+  /// What is remembered, oldest first.
+  void save(state_writer& into) const;
+  /// In the place of all that is here.
+  void restore(state_reader& from);
+  /// An event that was given its stamp before the process ended.
+  void learn(const std::string& id, std::shared_ptr<const causal_stamp> stamp);
 
 private:
   using stamp_ptr = std::shared_ptr<const causal_stamp>;

@@ -1,6 +1,8 @@
 #include "actors/rule_coordinator.hpp"
 
+#include "messages/packed.hpp"
 #include "messages/text.hpp"
+#include "workflows/json_document.hpp"
 
 #include <algorithm>
 #include <array>
@@ -75,6 +77,7 @@ result<bool> rule_coordinator::replace(std::shared_ptr<const rule> document, std
     auto& placed = rules_.emplace(std::move(name), std::move(made)).first->second;
     index(placed);
     put(placed);
+    refused_.erase(placed.document->name());
     return false;
   }
   auto& one = known->second;
@@ -94,6 +97,8 @@ result<bool> rule_coordinator::replace(std::shared_ptr<const rule> document, std
 
 result<void> rule_coordinator::remove(std::string_view name) {
   auto known = rules_.find(name);
+  if (auto at = refused_.find(name); known == rules_.end() && at != refused_.end())
+    return void(refused_.erase(at)), result<void>{};
   if (known == rules_.end())
     return tl::unexpected<error>(unknown(name));
   unindex(known->second);
@@ -111,6 +116,8 @@ const rule_coordinator::live_rule* rule_coordinator::find(std::string_view name)
 error rule_coordinator::unknown(std::string_view name) const {
   std::vector<std::string_view> names;
   for (const auto& [known, one] : rules_)
+    names.push_back(known);
+  for (const auto& [known, one] : refused_)
     names.push_back(known);
   auto near = nearest_word(name, names);
   return {errc::unknown_key,
@@ -268,34 +275,63 @@ void rule_coordinator::save(state_writer& into) const {
     into.number(one.told_ms);
     one.order.save(into);
   }
+  into.count(refused_.size());
+  for (const auto& [name, one] : refused_) {
+    into.text(one.text);
+    into.text(one.file);
+    into.count(static_cast<std::uint64_t>(one.put_at));
+  }
 }
 
-result<void> rule_coordinator::restore_rule(state_reader& from) {
-  auto file = [](const std::string& text) { return text.empty() ? "a stored rule" : text; };
-  auto text = from.text();
-  auto path = from.text();
-  auto made = rule::read(std::move(text), file(path));
+// Null: it is refused.
+rule_coordinator::live_rule* rule_coordinator::put_stored(std::string text, std::string file,
+                                                          log_position at) {
+  auto made = rule::read(text, file.empty() ? "a stored rule" : file);
   if (!made)
-    return fail(errc::store_corrupt, to_string(made.error().front()));
+    return refuse(std::move(text), std::move(file), to_string(made.error().front()), at), nullptr;
   auto name = made->name();
-  if (auto added = add(std::make_shared<const rule>(std::move(*made)), std::move(path)); !added)
-    return added;
+  auto taken = replace(std::make_shared<const rule>(std::move(*made)), file);
+  if (!taken)
+    return refuse(std::move(text), std::move(file), to_string(taken.error()), at), nullptr;
   auto& one = rules_.find(name)->second;
-  one.put_at = log_position{from.count()};
+  one.put_at = at;
+  return &one;
+}
+
+void rule_coordinator::refuse(std::string text, std::string file, std::string why,
+                              log_position at) {
+  auto document = json_document::parse(text, file);
+  const auto* named = document ? document->root().find("rule") : nullptr;
+  auto name = named != nullptr && named->is_text() ? std::string{named->as_text()}
+                                                   : "unnamed-" + to_hex(hash_of(text));
+  if (rules_.contains(name)) // It was to take its place.
+    static_cast<void>(remove(name));
+  refused_[name] = {std::move(text), std::move(file), std::move(why), at};
+}
+
+void rule_coordinator::restore_rule(state_reader& from) {
+  auto text = from.text();
+  auto file = from.text();
+  auto* taken = put_stored(std::move(text), std::move(file), log_position{from.count()});
+  live_rule forgotten{0, nullptr, {}, event_order{{}}};
+  auto& one = taken != nullptr ? *taken : forgotten;
   one.events = from.count();
   one.events_before = one.events;
   one.late = from.count();
   one.loops = from.count();
   one.told_ms = from.number();
   one.order.restore(from);
-  return {};
 }
 
 result<void> rule_coordinator::restore(state_reader& from) {
   now_ms_ = from.number();
   for (auto left = from.length(); left > 0 && from.ok(); --left)
-    if (auto done = restore_rule(from); !done)
-      return done;
+    restore_rule(from);
+  for (auto left = from.at_end() ? 0 : from.length(); left > 0 && from.ok(); --left) {
+    auto text = from.text();
+    auto file = from.text();
+    take_stored(std::move(text), std::move(file), log_position{from.count()});
+  }
   if (!from.ok())
     return tl::unexpected<error>(from.why("the rules of a checkpoint"));
   return {};

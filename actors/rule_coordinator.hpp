@@ -62,6 +62,16 @@ public:
     log_position put_at{};
   };
 
+  /// A stored rule that this version of the language refuses. It is kept for a version that takes
+  /// it, until it is removed or replaced; what it had in memory is gone.
+  struct refused_rule {
+    std::string text{};
+    std::string file{};
+    /// Its first fault.
+    std::string why{};
+    log_position put_at{};
+  };
+
   explicit rule_coordinator(options wanted);
 
   /// @returns errc::bad_value if there is a rule of this name; errc::limit_reached.
@@ -76,6 +86,14 @@ public:
 
   /// @returns errc::unknown_key, with the nearest name.
   result<void> remove(std::string_view name);
+
+  /// Takes a rule of the store. @returns false if it is refused, and kept as that.
+  bool take_stored(std::string text, std::string file, log_position at) {
+    return put_stored(std::move(text), std::move(file), at) != nullptr;
+  }
+  const std::map<std::string, refused_rule, std::less<>>& refused() const noexcept {
+    return refused_;
+  }
 
   /// @returns null if there is none.
   const live_rule* find(std::string_view name) const;
@@ -132,11 +150,14 @@ private:
   void send(const live_rule& one, const rule_event_ptr& event, std::int64_t written_us);
   static void count_rate(live_rule& one, std::int64_t now_ms);
   bool is_due(const live_rule& one, std::int64_t now_ms) const;
-  result<void> restore_rule(state_reader& from);
+  live_rule* put_stored(std::string text, std::string file, log_position at);
+  void refuse(std::string text, std::string file, std::string why, log_position at);
+  void restore_rule(state_reader& from);
   void tell_time(const live_rule& one, std::int64_t now_ms);
 
   options options_;
   std::map<std::string, live_rule, std::less<>> rules_;
+  std::map<std::string, refused_rule, std::less<>> refused_;
   // By event and twin type, `*` for any, with a zero byte between them.
   std::unordered_map<std::string, rule_list, name_hash, std::equal_to<>> index_;
   std::vector<std::vector<rule_task>> tasks_;

@@ -17,21 +17,25 @@ void state_writer::event(const rule_event_ptr& what) {
   body(*what);
 }
 
+void state_writer::stamp(const causal_stamp* what) {
+  flag(what != nullptr);
+  if (what == nullptr)
+    return;
+  text(what->node);
+  count(what->counter);
+  count(what->seen.size());
+  for (const auto& [node, counter] : what->seen) {
+    text(node);
+    count(counter);
+  }
+}
+
 void state_writer::body(const rule_event& what) {
   for (const auto* one : {&what.time, &what.twin_id, &what.twin_type, &what.parent_id, &what.event,
                           &what.properties, &what.id, &what.cause})
     content(*one);
   count(what.rule_depth);
-  flag(what.stamp != nullptr);
-  if (what.stamp != nullptr) {
-    text(what.stamp->node);
-    count(what.stamp->counter);
-    count(what.stamp->seen.size());
-    for (const auto& [node, counter] : what.stamp->seen) {
-      text(node);
-      count(counter);
-    }
-  }
+  stamp(what.stamp.get());
   if (what.models == nullptr)
     return count(0);
   auto [at, is_new] = models_.try_emplace(what.models.get(), models_.size() + 1);
@@ -57,6 +61,19 @@ rule_event_ptr state_reader::event() {
   return events_.back();
 }
 
+std::shared_ptr<const causal_stamp> state_reader::stamp() {
+  if (!flag())
+    return nullptr;
+  auto made = std::make_shared<causal_stamp>();
+  made->node = text();
+  made->counter = count();
+  for (auto left = length(); left > 0 && ok(); --left) {
+    auto node = text();
+    made->seen[std::move(node)] = count();
+  }
+  return made;
+}
+
 rule_event_ptr state_reader::body() {
   auto made = std::make_shared<rule_event>();
   for (auto* one : {&made->time, &made->twin_id, &made->twin_type, &made->parent_id, &made->event,
@@ -67,16 +84,7 @@ rule_event_ptr state_reader::body() {
     made->time = value{std::int64_t{0}};
   }
   made->rule_depth = static_cast<std::uint32_t>(count());
-  if (flag()) {
-    auto stamp = std::make_shared<causal_stamp>();
-    stamp->node = text();
-    stamp->counter = count();
-    for (auto left = length(); left > 0 && ok(); --left) {
-      auto node = text();
-      stamp->seen[std::move(node)] = count();
-    }
-    made->stamp = std::move(stamp);
-  }
+  made->stamp = stamp();
   auto place = count();
   if (place == 0 || !ok())
     return made;

@@ -21,6 +21,8 @@ public:
   void text(std::string_view content) { out_.text(content); }
   void content(const value& content) { pack_value(out_, content); }
   /// May be null.
+  void stamp(const causal_stamp* what);
+  /// May be null.
   void event(const rule_event_ptr& what);
   void chain(const event_chain& what);
 
@@ -52,6 +54,7 @@ public:
   double real() { return in_.fixed<double>(); }
   std::string text();
   value content() { return unpack_value(in_); }
+  std::shared_ptr<const causal_stamp> stamp();
   rule_event_ptr event();
   event_chain chain();
 

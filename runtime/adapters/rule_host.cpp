@@ -257,7 +257,7 @@ result<void> rule_host::put_rule(std::shared_ptr<const rule> document, const std
 }
 
 result<void> rule_host::drop_rule(std::string_view name) {
-  if (coordinator_.find(name) == nullptr)
+  if (coordinator_.find(name) == nullptr && !coordinator_.refused().contains(name))
     return tl::unexpected<error>(coordinator_.unknown(name));
   rule_record gone;
   gone.what = rule_record::kind::remove;
@@ -274,6 +274,10 @@ result<void> rule_host::restore(const rule_keeper::content& from) {
   state_reader bytes{from.rules};
   if (auto done = coordinator_.restore(bytes); !done)
     return done;
+  if (!bytes.at_end())
+    observer_.causes().restore(bytes);
+  if (!bytes.ok())
+    return tl::unexpected<error>(bytes.why("the causes of a checkpoint"));
   send_tasks();
   workers_.drain();
   for (const auto& one : from.states) {
@@ -291,21 +295,16 @@ result<void> rule_host::restore(const rule_keeper::content& from) {
 result<void> rule_host::redo(log_position at, const rule_record& what) {
   using enum rule_record::kind;
   if (what.what == events) {
-    for (const auto& one : what.events)
+    for (const auto& one : what.events) {
+      observer_.causes().learn(std::string{one.event->id.as_text()}, one.event->stamp);
       coordinator_.take(one, what.now_ms);
+    }
   } else if (what.what == tick) {
     coordinator_.tick(what.now_ms);
   } else if (what.what == remove) {
     static_cast<void>(coordinator_.remove(what.text));
   } else {
-    auto made = rule::read(what.text, what.file.empty() ? "a stored rule" : what.file);
-    if (!made)
-      return fail(errc::store_corrupt, to_string(made.error()));
-    auto name = made->name();
-    auto document = std::make_shared<const rule>(std::move(*made));
-    if (auto put = coordinator_.replace(std::move(document), what.file); !put)
-      return tl::unexpected<error>(std::move(put.error()));
-    coordinator_.placed(name, at);
+    coordinator_.take_stored(what.text, what.file, at);
   }
   send_tasks();
   constexpr std::size_t waiting_max = rule_workers::waiting_max / 4;
@@ -334,6 +333,9 @@ result<void> rule_host::bring_back() {
   workers_.drain();
   unfinished_ = std::move(known->effects);
   take_back_files();
+  for (const auto& [name, one] : coordinator_.refused())
+    options_.log("rule " + name
+                 + " of the store is refused, and kept for a version that takes it: " + one.why);
   if (!coordinator_.rules().empty())
     options_.log("recovered " + std::to_string(coordinator_.rules().size()) + " rules and "
                  + std::to_string(records) + " records of them");
@@ -397,9 +399,10 @@ void rule_host::begin_checkpoint(std::int64_t now) {
   ++epoch_;
   auto made = std::make_shared<gathering>();
   made->missing = workers_.partitions();
-  if (!coordinator_.rules().empty()) {
+  if (!coordinator_.rules().empty() || !coordinator_.refused().empty()) {
     state_writer rules;
     coordinator_.save(rules);
+    observer_.causes().save(rules);
     made->made.rules = rules.take();
   }
   rule_task save;

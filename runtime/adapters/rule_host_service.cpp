@@ -90,6 +90,11 @@ rule_host::answer rule_host::list() const {
                                     {"version", value{std::int64_t{one.document->version()}}},
                                     {"description", value{one.document->description()}},
                                     {"file", value{one.file}}}});
+  for (const auto& [name, one] : coordinator_.refused())
+    rules.push_back(value{value_map{{"rule", value{name}},
+                                    {"version", value{}},
+                                    {"description", value{"refused: " + one.why}},
+                                    {"file", value{one.file}}}});
   return value{value_map{{"rules", value{std::move(rules)}}}};
 }
 
@@ -150,11 +155,14 @@ void rule_host::add_stats(stats_record& stats) {
   };
   auto outcomes = outlet_->totals();
   std::size_t rules = 0;
+  std::size_t refused = 0;
   {
     std::lock_guard guard{mutex_};
     rules = coordinator_.rules().size();
+    refused = coordinator_.refused().size();
   }
   add("gemel_rules", rules, "Event rules");
+  add("gemel_rules_refused", refused, "Stored rules that this version refuses");
   add("gemel_rule_events_total", events_.load(), "Events that the rules were given");
   add("gemel_rule_events_missed_total", missed_.load() + workers_.dropped(),
       "Events that rules did not see, since they were behind");

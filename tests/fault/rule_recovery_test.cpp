@@ -274,9 +274,7 @@ private:
 
   void redo(log_position at, const rule_record& what) {
     if (what.what == rule_record::kind::put) {
-      auto made = read(what.text);
-      REQUIRE(rules_.replace(made));
-      rules_.placed(made->name(), at);
+      REQUIRE(rules_.take_stored(what.text, what.file, at));
     } else if (what.what == rule_record::kind::tick) {
       rules_.tick(what.now_ms);
     } else {

@@ -22,6 +22,33 @@ TEST_CASE("events are ordered within a shard and along their causes", "[unit][ru
   CHECK(are_concurrent(*causes.stamp_of(4, 1, "e", "unheard of"), *a));
 }
 
+TEST_CASE("causes are known after a restart", "[unit][rules]") {
+  causal_tracker before;
+  auto a = before.stamp_of(1, 10, "a", "");
+  auto b = before.stamp_of(2, 5, "b", "a");
+  state_writer kept;
+  before.save(kept);
+  auto bytes = kept.take();
+  causal_tracker after;
+  state_reader from{bytes};
+  after.restore(from);
+  REQUIRE(from.ok());
+  REQUIRE(from.at_end());
+  auto c = before.stamp_of(3, 7, "c", ""); // after the checkpoint: the log of the rules has it
+  after.learn("c", c);
+  auto d = after.stamp_of(4, 1, "d", "b");
+  auto e = after.stamp_of(5, 1, "e", "c");
+  CHECK(happened_before(*a, *d));
+  CHECK(happened_before(*b, *d));
+  CHECK(happened_before(*c, *e));
+  CHECK(are_concurrent(*c, *d));
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    state_reader torn{std::string_view{bytes}.substr(0, size)};
+    causal_tracker{}.restore(torn);
+    CHECK_FALSE(torn.ok());
+  }
+}
+
 // An event lies before another one if a chain leads there: the next of its shard, or what it
 // caused.
 TEST_CASE("random histories are ordered as their chains are", "[unit][rules]") {

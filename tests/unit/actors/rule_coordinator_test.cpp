@@ -99,6 +99,61 @@ TEST_CASE("a rule finds the same however many partitions there are", "[unit][rul
   CHECK(first.size() > 100);
 }
 
+TEST_CASE("a stored rule that is refused is kept for a version that takes it", "[unit][rules]") {
+  whole before{1};
+  auto good = to_json(rule_of("good", "")->document());
+  std::string odd = R"({"rule":"odd","pattern":{"steps":[{"name":"a"}]},"of_tomorrow":1})";
+  CHECK(before.rules.take_stored(good, "", log_position{3}));
+  before.rules.take(event_of("m", "ping", 1), 1);
+  REQUIRE(before.rules.take_stored(to_json(rule_of("odd", "")->document()), "", log_position{4}));
+  CHECK_FALSE(before.rules.take_stored(odd, "odd.json", log_position{5}));
+  CHECK_FALSE(before.rules.take_stored("no JSON", "", log_position{6}));
+  CHECK(before.rules.find("odd") == nullptr); // It was to take its place.
+  REQUIRE(before.rules.refused().size() == 2);
+  CHECK(before.rules.refused().at("odd").why.find("of_tomorrow") != std::string::npos);
+
+  state_writer kept;
+  before.rules.save(kept);
+  kept.text("what follows");
+  auto bytes = kept.take();
+  whole after{1};
+  state_reader from{bytes};
+  REQUIRE(after.rules.restore(from));
+  CHECK(from.text() == "what follows");
+  CHECK(after.rules.find("good")->events == 1);
+  REQUIRE(after.rules.refused().size() == 2);
+  CHECK(after.rules.refused().at("odd").text == odd);
+  CHECK(after.rules.refused().at("odd").file == "odd.json");
+
+  REQUIRE(after.rules.replace(rule_of("odd", "")));
+  CHECK(after.rules.refused().size() == 1);
+  REQUIRE(after.rules.remove(after.rules.refused().begin()->first));
+  CHECK(after.rules.refused().empty());
+}
+
+TEST_CASE("a checkpoint is read on behind a rule that is refused now", "[unit][rules]") {
+  state_writer kept; // as a coordinator saves it
+  kept.number(7);
+  kept.count(2);
+  for (std::string name : {"odd", "good"}) {
+    kept.text(R"({"rule":")" + name + R"(","pattern":{"steps":[{"name":"a"}]})"
+              + (name == "odd" ? R"(,"of_tomorrow":1})" : "}"));
+    kept.text("");
+    for (int number : {3, 40, 0, 0})
+      kept.count(static_cast<std::uint64_t>(number));
+    kept.number(6);
+    event_order{{}}.save(kept);
+  }
+  auto bytes = kept.take();
+  whole after{1};
+  state_reader from{bytes};
+  REQUIRE(after.rules.restore(from));
+  REQUIRE(after.rules.find("good") != nullptr);
+  CHECK(after.rules.find("good")->events == 40);
+  CHECK(after.rules.refused().contains("odd"));
+  CHECK(after.rules.now_ms() == 7);
+}
+
 TEST_CASE("a cause counts the rules that led to an event", "[unit][rules]") {
   CHECK(rule_depth("") == 0);
   CHECK(rule_depth("1-2-3") == 0);
