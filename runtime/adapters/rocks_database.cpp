@@ -219,40 +219,60 @@ result<std::string> rocks_database::last_key(family from) const {
 }
 
 result<void>
-rocks_database::ingest(family into, const std::string& file,
-                       const std::vector<std::pair<std::string, std::string_view>>& pairs) {
-  auto with = db_->GetOptions(at(into));
+rocks_database::make_file(family of, const std::string& file,
+                          const std::vector<std::pair<std::string, std::string_view>>& pairs) {
+  auto with = db_->GetOptions(at(of));
   with.env = env_.get();
-  rocksdb::SstFileWriter writer{rocksdb::EnvOptions{}, with, at(into)};
+  rocksdb::SstFileWriter writer{rocksdb::EnvOptions{}, with, at(of)};
   auto done = writer.Open(file);
   for (std::size_t i = 0; i < pairs.size() && done.ok(); ++i)
     done = writer.Put(pairs[i].first, slice(pairs[i].second));
   if (done.ok())
     done = writer.Finish();
-  if (done.ok()) {
-    rocksdb::IngestExternalFileOptions how;
-    how.move_files = true;
-    done = db_->IngestExternalFile(at(into), {file}, how);
-  }
-  static_cast<void>(env_->DeleteFile(file)); // moved away, or of no use
+  if (done.ok())
+    return {};
+  static_cast<void>(env_->DeleteFile(file)); // of no use
+  return tl::unexpected(error_of(done, "writing a snapshot"));
+}
+
+result<void> rocks_database::ingest(family into, const std::vector<std::string>& files) {
+  if (files.empty())
+    return {};
+  rocksdb::IngestExternalFileOptions how;
+  how.move_files = true;
+  auto done = db_->IngestExternalFile(at(into), files, how);
+  for (const auto& file : files)
+    static_cast<void>(env_->DeleteFile(file)); // moved away, or of no use
   if (!done.ok())
-    return tl::unexpected(error_of(done, "writing a snapshot"));
+    return tl::unexpected(error_of(done, "taking a snapshot in"));
   return {};
 }
 
 result<void> rocks_database::erase(family from, std::string_view begin, std::string_view end) {
-  auto first = slice(begin);
-  auto last = slice(end);
-  rocksdb::RangePtr range{&first, &last};
+  return erase(from, {{std::string{begin}, std::string{end}}});
+}
+
+result<void> rocks_database::erase(family from, const std::vector<key_range>& ranges) {
+  std::vector<rocksdb::Slice> ends;
+  ends.reserve(2 * ranges.size());
+  std::vector<rocksdb::RangePtr> all;
+  for (const auto& [begin, end] : ranges) {
+    ends.emplace_back(begin);
+    ends.emplace_back(end);
+    all.emplace_back(&ends[ends.size() - 2], &ends.back());
+  }
   // Whole files go without a trace; only what is left over needs a marker in the log.
-  if (auto done = rocksdb::DeleteFilesInRanges(db_.get(), at(from), &range, 1, false); !done.ok())
+  if (auto done = rocksdb::DeleteFilesInRanges(db_.get(), at(from), all.data(), all.size(), false);
+      !done.ok())
     return tl::unexpected(error_of(done, "dropping old files"));
   std::unique_ptr<rocksdb::Iterator> left{db_->NewIterator({}, at(from))};
-  left->Seek(first);
-  if (!left->Valid() || left->key().compare(last) >= 0)
-    return {};
-  if (auto done = db_->DeleteRange({}, at(from), first, last); !done.ok())
-    return tl::unexpected(error_of(done, "dropping old records"));
+  for (const auto& [begin, end] : ranges) {
+    left->Seek(begin);
+    if (!left->Valid() || left->key().compare(end) >= 0)
+      continue;
+    if (auto done = db_->DeleteRange({}, at(from), begin, end); !done.ok())
+      return tl::unexpected(error_of(done, "dropping old records"));
+  }
   return {};
 }
 

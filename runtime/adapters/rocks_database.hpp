@@ -65,11 +65,18 @@ public:
   /// The last key of a family; empty: there is none.
   result<std::string> last_key(family from) const;
 
-  /// Adds sorted pairs as a file of their own. @param file where it is made; it is moved away.
-  result<void> ingest(family into, const std::string& file,
-                      const std::vector<std::pair<std::string, std::string_view>>& pairs);
+  /// Writes sorted pairs as a file, synced, which `ingest` takes in.
+  result<void> make_file(family of, const std::string& file,
+                         const std::vector<std::pair<std::string, std::string_view>>& pairs);
+  /// Takes files in, all or none; they are moved away. Writers wait meanwhile, for many as long as
+  /// for one.
+  result<void> ingest(family into, const std::vector<std::string>& files);
   /// Forgets all of [begin, end), whole files first.
   result<void> erase(family from, std::string_view begin, std::string_view end);
+  /// First and end.
+  using key_range = std::pair<std::string, std::string>;
+  /// The same for many at once, for which writers wait as long as for one.
+  result<void> erase(family from, const std::vector<key_range>& ranges);
 
   /// Reads every block of every file and compares its checksum.
   result<void> verify();

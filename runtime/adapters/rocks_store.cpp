@@ -16,6 +16,7 @@ using family = rocks_database::family;
 
 // What one entry costs in the queue beside its texts.
 constexpr std::size_t entry_overhead = 64;
+constexpr std::size_t snapshots_at_once = 64;
 
 std::uint64_t number(log_position position) noexcept {
   return static_cast<std::uint64_t>(position);
@@ -551,39 +552,82 @@ result<void> rocks_store::write_snapshot(shard_snapshot made) {
   return {};
 }
 
-void rocks_store::run_snapshots() {
-  for (;;) {
-    std::unique_lock lock{snapshot_mutex_};
-    snapshot_wake_.wait(lock, [this] { return snapshots_stopping_ || !snapshot_queue_.empty(); });
-    if (snapshot_queue_.empty())
-      return;
-    auto made = std::move(snapshot_queue_.front());
+// Empty: there will be no more. Of one shard one at a time, since they have numbers.
+std::vector<shard_snapshot> rocks_store::next_snapshots() {
+  std::unique_lock lock{snapshot_mutex_};
+  snapshot_wake_.wait(lock, [this] { return snapshots_stopping_ || !snapshot_queue_.empty(); });
+  std::vector<shard_snapshot> made;
+  auto is_new = [&](const shard_snapshot& next) {
+    return std::none_of(made.begin(), made.end(),
+                        [&](const shard_snapshot& one) { return one.shard == next.shard; });
+  };
+  while (made.size() < snapshots_at_once && !snapshot_queue_.empty()
+         && is_new(snapshot_queue_.front())) {
+    made.push_back(std::move(snapshot_queue_.front()));
     snapshot_queue_.pop_front();
-    lock.unlock();
-    auto done = make_snapshot(made);
-    {
-      std::lock_guard hold{mutex_};
-      ++(done ? counters_.snapshots : counters_.snapshots_failed);
+  }
+  return made;
+}
+
+void rocks_store::run_snapshots() {
+  for (auto made = next_snapshots(); !made.empty(); made = next_snapshots()) {
+    auto done = make_snapshots(made);
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      {
+        std::lock_guard hold{mutex_};
+        ++(done[i] ? counters_.snapshots : counters_.snapshots_failed);
+      }
+      if (made[i].done)
+        made[i].done(done[i]);
+      std::lock_guard hold{snapshot_mutex_};
+      snapshot_bytes_ -= bytes_of(made[i]);
     }
-    if (made.done)
-      made.done(done);
-    lock.lock();
-    snapshot_bytes_ -= bytes_of(made);
   }
 }
 
-result<void> rocks_store::make_snapshot(const shard_snapshot& made) {
-  store::snapshot_record record{.number = 1, .position = made.position};
-  {
-    std::lock_guard hold{snapshot_mutex_};
-    if (auto known = snapshots_.find(made.shard); known != snapshots_.end())
-      record.number = known->second.number + 1;
+// The disk takes as long to note one as to note many.
+std::vector<result<void>> rocks_store::make_snapshots(const std::vector<shard_snapshot>& made) {
+  std::vector<result<void>> done(made.size());
+  auto note_all = [&](const result<void>& what) {
+    for (auto& one : done)
+      if (one)
+        one = what;
+    return what.has_value();
+  };
+  std::vector<store::snapshot_record> records;
+  std::vector<rocks_database::key_range> left; // What earlier tries may have left.
+  for (const auto& one : made) {
+    records.push_back(next_record(one));
+    left.emplace_back(store::state_prefix(one.shard, records.back().number),
+                      store::prefix_end(store::passive_prefix(one.shard)));
   }
+  if (!note_all(database_->erase(family::state, left)))
+    return done;
+  std::vector<std::string> files;
+  for (std::size_t i = 0; i < made.size(); ++i)
+    done[i] = make_file(made[i], records[i], files);
+  if (!note_all(database_->ingest(family::state, files)))
+    return done;
+  pass("snapshot_file");
+  if (!note_all(commit_snapshots(made, records, done)))
+    return done;
+  pass("snapshot_counted");
+  note_all(drop_old(made, records, done));
+  return done;
+}
+
+store::snapshot_record rocks_store::next_record(const shard_snapshot& made) {
+  store::snapshot_record record{.number = 1, .position = made.position};
+  std::lock_guard hold{snapshot_mutex_};
+  if (auto known = snapshots_.find(made.shard); known != snapshots_.end())
+    record.number = known->second.number + 1;
+  return record;
+}
+
+// Its twins as a file, which does not count yet.
+result<void> rocks_store::make_file(const shard_snapshot& made, store::snapshot_record& record,
+                                    std::vector<std::string>& files) {
   auto prefix = store::state_prefix(made.shard, record.number);
-  auto shard_end = store::prefix_end(store::passive_prefix(made.shard));
-  // What an earlier try may have left.
-  if (auto clean = database_->erase(family::state, prefix, shard_end); !clean)
-    return clean;
   std::vector<std::pair<std::string, std::string_view>> pairs;
   std::deque<std::string> completions; // pairs point there
   for (const auto& [id, twin] : made.twins) {
@@ -600,17 +644,29 @@ result<void> rocks_store::make_snapshot(const shard_snapshot& made) {
   record.twins = pairs.size();
   auto file =
       folder_.incoming() + "/shard-" + std::to_string(static_cast<unsigned>(made.shard)) + ".sst";
-  if (!pairs.empty())
-    if (auto taken = database_->ingest(family::state, file, pairs); !taken)
-      return taken;
-  pass("snapshot_file");
-  if (auto counts = commit_snapshot(made.shard, record); !counts)
-    return counts;
-  pass("snapshot_counted");
-  auto first = store::passive_prefix(made.shard);
-  if (auto old = database_->erase(family::state, first, prefix); !old)
-    return old;
-  return clear_passive(made);
+  if (pairs.empty())
+    return {};
+  auto written = database_->make_file(family::state, file, pairs);
+  if (written)
+    files.push_back(std::move(file));
+  return written;
+}
+
+result<void> rocks_store::drop_old(const std::vector<shard_snapshot>& made,
+                                   const std::vector<store::snapshot_record>& records,
+                                   const std::vector<result<void>>& done) {
+  std::vector<rocks_database::key_range> old;
+  for (std::size_t i = 0; i < made.size(); ++i)
+    if (done[i])
+      old.emplace_back(store::passive_prefix(made[i].shard),
+                       store::state_prefix(made[i].shard, records[i].number));
+  if (auto gone = database_->erase(family::state, old); !gone)
+    return gone;
+  for (std::size_t i = 0; i < made.size(); ++i)
+    if (done[i])
+      if (auto cleared = clear_passive(made[i]); !cleared)
+        return cleared;
+  return {};
 }
 
 /// A twin out of memory, of which the cell knows the head.
@@ -625,18 +681,31 @@ result<std::string> rocks_store::completed(shard_id shard, const std::string& id
 }
 
 // By way of the log's queue: so a snapshot never counts before the records that it holds are
-// written.
-result<void> rocks_store::commit_snapshot(shard_id shard, const store::snapshot_record& record) {
-  log_entry entry;
-  entry.stream = log_stream::none;
-  entry.wanted = durability::disk;
-  entry.meta.push_back({store::snapshot_key(shard), store::pack_snapshot(record)});
-  auto counts = append_and_wait(std::move(entry));
-  if (counts) {
-    std::lock_guard hold{snapshot_mutex_};
-    snapshots_[shard] = record;
+// written. The disk is waited for here, where no write waits behind.
+result<void> rocks_store::commit_snapshots(const std::vector<shard_snapshot>& made,
+                                           const std::vector<store::snapshot_record>& records,
+                                           const std::vector<result<void>>& done) {
+  log_entry counting;
+  counting.stream = log_stream::none;
+  for (std::size_t i = 0; i < made.size(); ++i)
+    if (done[i])
+      counting.meta.push_back(
+          {store::snapshot_key(made[i].shard), store::pack_snapshot(records[i])});
+  if (auto written = append_and_wait(std::move(counting)); !written)
+    return written;
+  if (auto synced = database_->sync(); !synced) {
+    fail_for_good(synced.error());
+    return synced;
   }
-  return counts;
+  {
+    std::lock_guard hold{mutex_};
+    ++counters_.syncs;
+  }
+  std::lock_guard hold{snapshot_mutex_};
+  for (std::size_t i = 0; i < made.size(); ++i)
+    if (done[i])
+      snapshots_[made[i].shard] = records[i];
+  return {};
 }
 
 // The snapshot holds what left memory before it was cut.

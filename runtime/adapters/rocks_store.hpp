@@ -153,8 +153,17 @@ private:
   result<void> refusal() const;
 
   void run_snapshots();
-  result<void> make_snapshot(const shard_snapshot& made);
-  result<void> commit_snapshot(shard_id shard, const store::snapshot_record& record);
+  std::vector<shard_snapshot> next_snapshots();
+  std::vector<result<void>> make_snapshots(const std::vector<shard_snapshot>& made);
+  store::snapshot_record next_record(const shard_snapshot& made);
+  result<void> make_file(const shard_snapshot& made, store::snapshot_record& record,
+                         std::vector<std::string>& files);
+  result<void> commit_snapshots(const std::vector<shard_snapshot>& made,
+                                const std::vector<store::snapshot_record>& records,
+                                const std::vector<result<void>>& done);
+  result<void> drop_old(const std::vector<shard_snapshot>& made,
+                        const std::vector<store::snapshot_record>& records,
+                        const std::vector<result<void>>& done);
   result<void> forget_passive();
   result<void> clear_passive(const shard_snapshot& made);
   result<void> erase_passive(std::span<const std::string> keys, log_position up_to);
