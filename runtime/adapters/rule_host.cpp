@@ -350,6 +350,9 @@ void rule_host::take_back_files() {
       gone.push_back(name);
     else if (!one.file.empty())
       folder_.hold(one.file, name);
+  for (const auto& [name, one] : coordinator_.refused())
+    if (!one.file.empty()) // If it is still there, the folder tells what is wrong with it.
+      gone.push_back(name);
   for (const auto& name : gone)
     static_cast<void>(drop_rule(name));
 }

@@ -139,6 +139,10 @@ rule_host::answer rule_host::stats_of(const service_call& asked, bool with_docum
     return tl::unexpected<error>(name.error());
   if (name) {
     const auto* one = coordinator_.find(*name);
+    if (auto no = coordinator_.refused().find(*name); no != coordinator_.refused().end())
+      return fail(errc::unsupported,
+                  "rule '" + *name
+                      + "' of the store is refused by this version: " + no->second.why);
     if (one == nullptr)
       return tl::unexpected<error>(coordinator_.unknown(*name));
     made.push_back(numbers_of(*one, with_document));
