@@ -27,12 +27,28 @@ namespace gemel::bench {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> keys = {"temperature", "vibration_level", "sequence",
-                                                  "at_ns"};
+// As the peers': two measured values and one number that says which update it is of, and when.
+constexpr std::array<std::string_view, 3> keys = {"temperature", "vibration_level", "written"};
 constexpr double patience_seconds = 120;
 
-std::int64_t now_ns() {
-  return std::chrono::steady_clock::now().time_since_epoch().count();
+std::int64_t now_us() {
+  auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(since).count();
+}
+
+// When an update was submitted, in microseconds of the machine's steady clock, and its number among
+// those of its machine.
+constexpr unsigned sequence_bits = 24;
+constexpr std::uint32_t sequence_max = (1u << sequence_bits) - 1;
+
+value written_at(std::int64_t us, std::uint32_t sequence) {
+  return value{us << sequence_bits | static_cast<std::int64_t>(sequence & sequence_max)};
+}
+std::uint32_t sequence_of(std::int64_t written) {
+  return static_cast<std::uint32_t>(written) & sequence_max;
+}
+std::int64_t us_of(std::int64_t written) {
+  return written >> sequence_bits;
 }
 
 // What both processes see; made before the second one begins.
@@ -130,26 +146,24 @@ public:
   watcher(shared_state& with, std::uint64_t twins) : with_{with}, seen_(twins, 0) {}
 
   void operator()(const event_batch& events) {
-    auto now = now_ns();
-    auto sequence = events.key("sequence");
-    auto at = events.key("at_ns");
+    auto now = now_us();
+    auto written = events.key("written");
     std::uint64_t more = 0;
     std::uint64_t count = 0;
     std::lock_guard guard{mutex_};
     for (unsigned i = 0; i < events.size(); ++i) {
-      auto shown = events[i].new_value(sequence);
+      auto shown = events[i].new_value(written);
       if (!shown.is_integer())
         continue;
-      auto number = static_cast<std::uint32_t>(shown.as_integer());
+      auto number = sequence_of(shown.as_integer());
       auto& known = seen_[index_of(events[i].id())];
       if (number <= known)
         continue;
       more += number - known;
       known = number;
       ++count;
-      auto submitted = events[i].new_value(at);
-      if (submitted.is_integer() && submitted.as_integer() >= with_.timed_from.load())
-        with_.visible_after.record(std::chrono::nanoseconds{now - submitted.as_integer()});
+      if (auto submitted = us_of(shown.as_integer()); submitted >= with_.timed_from.load())
+        with_.visible_after.record(std::chrono::microseconds{now - submitted});
     }
     with_.reflected += more;
     with_.events += count;
@@ -184,10 +198,10 @@ void run_replica(const options& asked, const std::string& folder, shared_state& 
       with.machines = in.count(machines).value_or(0);
   }
   each_machine(in, [&](const twin_record& twin) {
-    const auto* shown = twin.find("sequence");
+    const auto* shown = twin.find("written");
     auto wrote = with.sequences[index_of(twin.id)].load();
-    auto shows = shown != nullptr && shown->is_integer() ? shown->as_integer() : 0;
-    with.diverged += shows != wrote ? 1 : 0;
+    auto shows = shown != nullptr && shown->is_integer() ? sequence_of(shown->as_integer()) : 0;
+    with.diverged += shows != (wrote & sequence_max) ? 1 : 0;
   });
   with.digest = digest_of(in);
   in.stop();
@@ -242,10 +256,8 @@ private:
 
   void add(update_batch& to, random_source& random, std::uint64_t machine) {
     auto sequence = with_.sequences[machine].fetch_add(1, std::memory_order_relaxed) + 1;
-    std::array<update_batch::cell, 4> set = {{{0, 60 + 25.25 * random.unit()},
-                                              {1, random.unit()},
-                                              {2, value{static_cast<std::int64_t>(sequence)}},
-                                              {3, value{now_ns()}}}};
+    std::array<update_batch::cell, 3> set = {
+        {{0, 60 + 25.25 * random.unit()}, {1, random.unit()}, {2, written_at(now_us(), sequence)}}};
     to.add(ids_[machine], set);
   }
 
@@ -384,7 +396,7 @@ private:
     auto began = now_seconds();
     auto counts_from = began + 1;
     with_.visible_after.clear();
-    with_.timed_from = now_ns() + 1'000'000'000;
+    with_.timed_from = now_us() + 1'000'000;
     std::uint64_t sent = 0;
     for (double t = began; t < counts_from + asked_.seconds; t = now_seconds()) {
       auto due = static_cast<std::uint64_t>((t - began) * offered);
@@ -410,7 +422,7 @@ private:
     return true;
   }
 
-  // All machines change while the link is cut: four properties each.
+  // All machines change while the link is cut: three properties each.
   bool catch_up() {
     a_.way->cut();
     random_source random{asked_.seed};
