@@ -4,9 +4,11 @@
 #include "messages/value.hpp"
 #include "messages/version_vector.hpp"
 
+#include <boost/container/small_vector.hpp>
+
+#include <algorithm>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace gemel {
 
@@ -26,7 +28,13 @@ struct sibling {
 };
 
 /// Sorted by `write`; at most one of each writer, since a writer replaces what it sees.
-using sibling_set = std::vector<sibling>;
+/// Nearly always there is just one, so that one lies inside.
+using sibling_set = boost::container::small_vector<sibling, 1>;
+
+template <class Which>
+void erase_if(sibling_set& from, Which&& which) {
+  from.erase(std::remove_if(from.begin(), from.end(), which), from.end());
+}
 
 /// What one property of one twin holds, as replicas tell each other.
 struct replicated_entry {

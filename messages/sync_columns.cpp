@@ -7,33 +7,39 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
+#include <utility>
 
 namespace gemel {
 
 // ---- names --------------------------------------------------------------------------------------
 
 std::pair<std::uint32_t, bool> sent_names::use(std::string_view name) {
-  auto at = numbers_.find(std::string{name});
+  if (names_max_ == 0)
+    return {0, true};
+  auto at = numbers_.find(name);
   if (at == numbers_.end()) {
     if (by_number_.size() >= names_max_)
       return {0, true};
-    auto number = static_cast<std::uint32_t>(by_number_.size() + 1);
-    at = numbers_.emplace(std::string{name}, known{number, trusting_}).first;
-    by_number_.push_back(&at->second);
-    spelt_.insert(number);
-    return {number, true};
+    by_number_.push_back({trusting_, 0});
+    at = numbers_.emplace(name, static_cast<std::uint32_t>(by_number_.size())).first;
+    return {at->second, spell(at->second)};
   }
-  auto number = at->second.number;
-  if (at->second.acknowledged)
-    return {number, false};
-  return {number, spelt_.insert(number).second};
+  auto number = at->second;
+  return {number, !by_number_[number - 1].acknowledged && spell(number)};
+}
+
+// @returns whether this message did not spell it yet.
+bool sent_names::spell(std::uint32_t number) {
+  if (std::exchange(by_number_[number - 1].spelt_by, message_) == message_)
+    return false;
+  spelt_.push_back(number);
+  return true;
 }
 
 void sent_names::acknowledge(const std::vector<std::uint32_t>& spelt) {
   for (auto number : spelt)
     if (number >= 1 && number <= by_number_.size())
-      by_number_[number - 1]->acknowledged = true;
+      by_number_[number - 1].acknowledged = true;
 }
 
 bool received_names::define(std::uint64_t number, std::string_view name) {
@@ -59,91 +65,6 @@ enum name_code : std::uint64_t { same = 0, spelt = 1, spelt_numbered = 2, by_num
 constexpr std::size_t siblings_max = 1'024;
 constexpr std::size_t writers_max = 65'536;
 
-class columns_writer {
-public:
-  explicit columns_writer(sent_names& names) : names_{names} {}
-
-  void clock(const version_vector& clock) {
-    heads_.varint(clock.size());
-    for (const auto& e : clock.entries()) {
-      writer(e.writer);
-      heads_.varint(e.number);
-    }
-  }
-
-  void entry(const replicated_entry& e) {
-    name(e.twin, last_twin_);
-    name(e.key, last_key_);
-    heads_.varint(e.siblings.size());
-    for (const auto& s : e.siblings)
-      one(s);
-  }
-
-  void finish(byte_writer& out, std::size_t entries) {
-    out.varint(entries);
-    out.text(heads_.view());
-    out.text(stamps_.view());
-    out.text(values_.view());
-  }
-
-private:
-  void name(std::string_view text, std::string& last) {
-    if (text == last)
-      return heads_.varint(same);
-    last = text;
-    auto [number, spell] = names_.use(text);
-    if (!spell)
-      return heads_.varint(by_number + number);
-    heads_.varint(number == 0 ? spelt : spelt_numbered);
-    if (number != 0)
-      heads_.varint(number);
-    heads_.text(text);
-  }
-
-  // Writers are numbered as they come; a new one is spelt in the same column.
-  std::size_t writer_number(writer_id w) {
-    return writers_.try_emplace(w, writers_.size()).first->second;
-  }
-  void writer(writer_id w, byte_writer* column = nullptr) {
-    auto& out = column != nullptr ? *column : heads_;
-    auto fresh = writers_.find(w) == writers_.end();
-    out.varint(writer_number(w));
-    if (fresh)
-      out.fixed(static_cast<std::uint64_t>(w));
-  }
-
-  void id(write_id w) {
-    writer(w.writer, &stamps_);
-    auto& last = last_number_[w.writer];
-    stamps_.signed_varint(step_between(last, w.number));
-    last = w.number;
-  }
-
-  void one(const sibling& s) {
-    id(s.write);
-    auto time = static_cast<std::uint64_t>(s.time);
-    stamps_.signed_varint(step_between(last_time_, time));
-    last_time_ = time;
-    auto same_life = s.life == last_life_;
-    stamps_.varint((std::uint64_t{s.depth} << 1) | static_cast<std::uint64_t>(same_life));
-    if (!same_life)
-      id(s.life);
-    last_life_ = s.life;
-    pack_value(values_, s.content);
-  }
-
-  sent_names& names_;
-  byte_writer heads_;
-  byte_writer stamps_;
-  byte_writer values_;
-  std::string last_twin_;
-  std::string last_key_;
-  std::map<writer_id, std::size_t> writers_;
-  std::map<writer_id, std::uint64_t> last_number_;
-  std::uint64_t last_time_ = 0;
-  write_id last_life_;
-};
-
 bool reserved(std::string_view key) {
   return key == replica_keys::life || key == replica_keys::parent || key == replica_keys::lifecycle
          || key == replica_keys::conflict;
@@ -159,7 +80,7 @@ public:
     version_vector made;
     auto count = heads_.bounded(siblings_max, "too many writers in the clock");
     for (std::uint64_t i = 0; heads_.ok() && i < count; ++i) {
-      auto w = writer(heads_);
+      auto w = writer(heads_).writer;
       auto number = heads_.varint();
       if (made.of(w) != 0 || number == 0)
         heads_.fail("a clock names a writer twice, or with 0");
@@ -197,8 +118,11 @@ public:
 private:
   void name(std::string& last, bool twin) {
     auto code = heads_.varint();
-    if (code == same)
-      return check(last, twin);
+    if (code == same) {
+      if (last.empty())
+        heads_.fail("the first name is none");
+      return;
+    }
     if (code >= by_number) {
       const auto* known = names_.find(code - by_number);
       if (known == nullptr)
@@ -221,22 +145,21 @@ private:
       heads_.fail(twin ? "no valid twin id" : "no valid key");
   }
 
-  writer_id writer(byte_reader& column) {
+  // With the last of its writes that was named.
+  write_id& writer(byte_reader& column) {
     auto number = column.varint();
     if (number == writers_.size() && writers_.size() < writers_max)
-      writers_.push_back(writer_id{column.fixed<std::uint64_t>()});
-    if (number >= writers_.size()) {
-      column.fail("a writer's number is not known");
-      return {};
-    }
-    return writers_[number];
+      writers_.push_back({writer_id{column.fixed<std::uint64_t>()}, 0});
+    if (number < writers_.size())
+      return writers_[number];
+    column.fail("a writer's number is not known");
+    return nobody_;
   }
 
   write_id id() {
-    auto w = writer(stamps_);
-    auto& last = last_number_[w];
-    last = step_from(last, stamps_.signed_varint());
-    return {w, last};
+    auto& known = writer(stamps_);
+    known.number = step_from(known.number, stamps_.signed_varint());
+    return known;
   }
 
   sibling one() {
@@ -259,22 +182,82 @@ private:
   received_names& names_;
   std::string last_twin_;
   std::string last_key_;
-  std::vector<writer_id> writers_;
-  std::map<writer_id, std::uint64_t> last_number_;
+  std::vector<write_id> writers_;
+  write_id nobody_;
   std::uint64_t last_time_ = 0;
   write_id last_life_;
 };
 
 } // namespace
 
-void write_columns(byte_writer& out, const version_vector& clock,
-                   const std::vector<replicated_entry>& entries, sent_names& names) {
-  columns_writer columns{names};
-  columns.clock(clock);
-  for (const auto& e : entries)
-    columns.entry(e);
-  columns.finish(out, entries.size());
+// ---- writing ------------------------------------------------------------------------------------
+
+columns_writer::columns_writer(const version_vector& clock, sent_names& names) : names_{names} {
+  heads_.varint(clock.size());
+  for (const auto& e : clock.entries()) {
+    writer(e.writer, heads_);
+    heads_.varint(e.number);
+  }
 }
+
+void columns_writer::add(std::string_view twin, std::string_view key,
+                         std::span<const sibling> siblings) {
+  ++entries_;
+  name(twin, last_twin_);
+  name(key, last_key_);
+  heads_.varint(siblings.size());
+  for (const auto& s : siblings)
+    one(s);
+}
+
+void columns_writer::finish(byte_writer& out) const {
+  out.varint(entries_);
+  out.text(heads_.view());
+  out.text(stamps_.view());
+  out.text(values_.view());
+}
+
+void columns_writer::name(std::string_view text, std::string& last) {
+  if (text == last)
+    return heads_.varint(same);
+  last = text;
+  auto [number, spell] = names_.use(text);
+  if (!spell)
+    return heads_.varint(by_number + number);
+  heads_.varint(number == 0 ? spelt : spelt_numbered);
+  if (number != 0)
+    heads_.varint(number);
+  heads_.text(text);
+}
+
+// A new one is spelt in the same column.
+columns_writer::known_writer& columns_writer::writer(writer_id w, byte_writer& column) {
+  auto spelling = static_cast<std::uint64_t>(w);
+  auto [at, fresh] = writers_.try_emplace(spelling, known_writer{writers_.size(), 0});
+  column.varint(at->second.number);
+  if (fresh)
+    column.fixed(spelling);
+  return at->second;
+}
+
+void columns_writer::id(write_id w) {
+  auto& last = writer(w.writer, stamps_).last_write;
+  stamps_.signed_varint(step_between(std::exchange(last, w.number), w.number));
+}
+
+void columns_writer::one(const sibling& s) {
+  id(s.write);
+  auto time = static_cast<std::uint64_t>(s.time);
+  stamps_.signed_varint(step_between(std::exchange(last_time_, time), time));
+  auto same_life = s.life == last_life_;
+  stamps_.varint((std::uint64_t{s.depth} << 1) | static_cast<std::uint64_t>(same_life));
+  if (!same_life)
+    id(s.life);
+  last_life_ = s.life;
+  pack_value(values_, s.content);
+}
+
+// ---- reading ------------------------------------------------------------------------------------
 
 read_columns read_entries(byte_reader& in, received_names& names, std::size_t entries_max) {
   read_columns made;
@@ -286,6 +269,7 @@ read_columns read_entries(byte_reader& in, received_names& names, std::size_t en
     return {};
   columns_reader columns{heads, stamps, values, names};
   made.clock = columns.clock();
+  made.entries.reserve(std::min<std::size_t>(count, heads.size())); // one takes a byte or more
   for (std::uint64_t i = 0; columns.ok() && i < count; ++i)
     made.entries.push_back(columns.entry());
   if (!columns.whole()) {

@@ -3,11 +3,16 @@
 #include "messages/packed.hpp"
 #include "messages/sibling.hpp"
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 /// Replicated properties as columns: names by number, numbers as steps, values apart. What batches
@@ -26,26 +31,32 @@ public:
   std::uint64_t table() const noexcept { return table_; }
 
   /// Forgets what the last message spelt, before the next.
-  void begin_message() { spelt_.clear(); }
+  void begin_message() {
+    spelt_.clear();
+    ++message_;
+  }
   /// The number of `name` and whether it must be spelt; number 0: it has none, spell it.
   std::pair<std::uint32_t, bool> use(std::string_view name);
   /// The names that the message spelt; to be given to `acknowledge` when its answer came.
-  std::vector<std::uint32_t> take_spelt() { return {spelt_.begin(), spelt_.end()}; }
+  std::vector<std::uint32_t> take_spelt() { return std::move(spelt_); }
   void acknowledge(const std::vector<std::uint32_t>& spelt);
   /// For tests alone: all names count as known once they were spelt.
   void trust_the_wire() { trusting_ = true; }
 
 private:
   struct known {
-    std::uint32_t number = 0;
     bool acknowledged = false;
+    std::uint64_t spelt_by = 0; // the message that spelt it last
   };
+  bool spell(std::uint32_t number);
+
   std::size_t names_max_;
   std::uint64_t table_;
   bool trusting_ = false;
-  std::unordered_map<std::string, known> numbers_;
-  std::vector<known*> by_number_;
-  std::unordered_set<std::uint32_t> spelt_;
+  std::uint64_t message_ = 1;
+  boost::unordered_flat_map<std::string, std::uint32_t, text_hash, std::equal_to<>> numbers_;
+  std::vector<known> by_number_; // from number 1
+  std::vector<std::uint32_t> spelt_;
 };
 
 /// Names that the peer gave numbers; at most `names_max`.
@@ -61,18 +72,58 @@ public:
   }
   /// @returns false: the number is too large, or another name's.
   bool define(std::uint64_t number, std::string_view name);
-  /// Null: nobody has this number.
+  /// Null: nobody has this number. Holds until the next `define`.
   const std::string* find(std::uint64_t number) const;
 
 private:
   std::size_t names_max_;
   std::uint64_t table_ = 0;
-  std::unordered_map<std::uint64_t, std::string> names_;
+  boost::unordered_flat_map<std::uint64_t, std::string> names_;
 };
 
-/// Appends a clock and entries to `out`. The clock names each writer once, for the entries too.
-void write_columns(byte_writer& out, const version_vector& clock,
-                   const std::vector<replicated_entry>& entries, sent_names& names);
+/// Makes columns of a clock and then entries. The clock names each writer once, for the entries
+/// too.
+class columns_writer {
+public:
+  columns_writer(const version_vector& clock, sent_names& names);
+
+  void add(std::string_view twin, std::string_view key, std::span<const sibling> siblings);
+  /// Appends it all to `out`.
+  void finish(byte_writer& out) const;
+
+private:
+  // Number by first use, and the last number of a write that was named.
+  struct known_writer {
+    std::uint64_t number = 0;
+    std::uint64_t last_write = 0;
+  };
+
+  void name(std::string_view text, std::string& last);
+  known_writer& writer(writer_id w, byte_writer& column);
+  void id(write_id w);
+  void one(const sibling& s);
+
+  sent_names& names_;
+  std::size_t entries_ = 0;
+  byte_writer heads_;
+  byte_writer stamps_;
+  byte_writer values_;
+  std::string last_twin_;
+  std::string last_key_;
+  boost::unordered_flat_map<std::uint64_t, known_writer> writers_;
+  std::uint64_t last_time_ = 0;
+  write_id last_life_;
+};
+
+/// Appends a clock and entries: anything that has a `twin`, a `key` and `siblings`.
+template <class Entries>
+void write_columns(byte_writer& out, const version_vector& clock, const Entries& entries,
+                   sent_names& names) {
+  columns_writer columns{clock, names};
+  for (const auto& e : entries)
+    columns.add(e.twin, e.key, e.siblings);
+  columns.finish(out);
+}
 
 /// What `write_columns` wrote, whatever the bytes: what is wrong stays in `in`, and nothing may be
 /// used then. Twin ids and keys are valid, values within the limits; siblings are sorted.

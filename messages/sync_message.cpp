@@ -59,7 +59,7 @@ void write(byte_writer& out, const sync_ack& m) {
 }
 
 void write_body(byte_writer& out, const version_vector& clock,
-                const std::vector<replicated_entry>& entries, sent_names& names) {
+                std::span<const replicated_entry> entries, sent_names& names) {
   out.fixed(names.table());
   byte_writer raw;
   write_columns(raw, clock, entries, names);
@@ -108,14 +108,15 @@ void write(byte_writer& out, const sync_bye& m) {
   out.text(std::string_view{m.text}.substr(0, label_bytes_max));
 }
 
-void write(byte_writer& out, const sync_part& m, sent_names& names) {
+void write(byte_writer& out, const sync_part& m, std::span<const replicated_entry> entries,
+           sent_names& names) {
   out.varint(m.shard);
   out.varint(m.from);
   out.varint(m.to);
   out.fixed(m.cut);
   out.u8(static_cast<std::uint8_t>((m.full ? 1 : 0) | (m.last ? 2 : 0)));
   out.varint(m.index);
-  write_body(out, m.clock, m.entries, names);
+  write_body(out, m.clock, entries, names);
 }
 
 void write(byte_writer& out, const sync_repair& m, sent_names& names) {
@@ -305,16 +306,7 @@ std::uint32_t sum_of(std::uint64_t session, std::uint8_t kind, std::string_view 
   return checksum_of(all.view());
 }
 
-} // namespace
-
-frame make_sync(std::uint64_t session, const sync_message& message, sent_names& names) {
-  names.begin_message();
-  byte_writer body;
-  std::visit(overloaded{[&](const sync_part& m) { write(body, m, names); },
-                        [&](const sync_repair& m) { write(body, m, names); },
-                        [&](const auto& m) { write(body, m); }},
-             message);
-  auto kind = static_cast<std::uint8_t>(message.index());
+frame make_frame(std::uint64_t session, std::uint8_t kind, const byte_writer& body) {
   constexpr std::size_t head_words = 8;
   frame_builder builder{head_words + body.size() / sizeof(capnp::word) + 1};
   auto sync = builder.message().initSync();
@@ -324,6 +316,27 @@ frame make_sync(std::uint64_t session, const sync_message& message, sent_names& 
   auto target = sync.initBody(static_cast<unsigned>(body.size()));
   std::memcpy(target.begin(), body.view().data(), body.size());
   return builder.finish();
+}
+
+} // namespace
+
+frame make_sync(std::uint64_t session, const sync_message& message, sent_names& names) {
+  names.begin_message();
+  byte_writer body;
+  std::visit(overloaded{[&](const sync_part& m) { write(body, m, m.entries, names); },
+                        [&](const sync_repair& m) { write(body, m, names); },
+                        [&](const auto& m) { write(body, m); }},
+             message);
+  return make_frame(session, static_cast<std::uint8_t>(message.index()), body);
+}
+
+frame make_sync(std::uint64_t session, const sync_part& head,
+                std::span<const replicated_entry> entries, sent_names& names) {
+  static const auto kind = static_cast<std::uint8_t>(sync_message{sync_part{}}.index());
+  names.begin_message();
+  byte_writer body;
+  write(body, head, entries, names);
+  return make_frame(session, kind, body);
 }
 
 bool is_sync(const frame& any) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -162,10 +163,13 @@ struct sync_bye {
 using sync_message = std::variant<sync_hello, sync_ack, sync_part, sync_nack, sync_ping, sync_pong,
                                   sync_digest, sync_buckets, sync_repair, sync_bye>;
 
-inline constexpr std::uint16_t sync_protocol = 3;
+inline constexpr std::uint16_t sync_protocol = 4;
 
 /// The frame of a message. @param session 0: of a hello or goodbye before there is one.
 frame make_sync(std::uint64_t session, const sync_message& message, sent_names& names);
+/// The frame of a part with entries that stay with the caller. @param head without entries.
+frame make_sync(std::uint64_t session, const sync_part& head,
+                std::span<const replicated_entry> entries, sent_names& names);
 
 /// The session that a sync frame is of. The frame must be one.
 std::uint64_t session_of(const frame& sync);

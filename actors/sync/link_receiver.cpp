@@ -1,6 +1,7 @@
 #include "actors/sync/link_receiver.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -31,7 +32,7 @@ void link_receiver::refuse(std::uint16_t shard, sync_refusal why, std::uint64_t 
   session_.post(sync_nack{shard, why, session_.safe_applied(shard), ahead_ms});
 }
 
-void link_receiver::take(const sync_part& part, std::size_t bytes, const moment& now) {
+void link_receiver::take(sync_part part, std::size_t bytes, const moment& now) {
   auto at = session_.applied(part.shard);
   ack_due_.insert(part.shard);
   if (part.to <= at && !session_.rules().broken(planted_bug::position_goes_back))
@@ -40,16 +41,13 @@ void link_receiver::take(const sync_part& part, std::size_t bytes, const moment&
     return refuse(part.shard, sync_refusal::gap);
   if (from_the_future(part.shard, part.entries, now))
     return;
-  shard_interval whole{part.from, part.to, part.full, part.clock, part.entries};
-  if (part.index == 0 && part.last)
-    return apply(part.shard, whole);
-  if (session_.rules().broken(planted_bug::parts_apply_early)) {
-    whole.full = false;
-    return apply(part.shard, whole);
-  }
+  auto is_whole = part.index == 0 && part.last;
+  if (is_whole || session_.rules().broken(planted_bug::parts_apply_early))
+    return apply(part.shard, {part.from, part.to, part.full && is_whole, std::move(part.clock),
+                              std::move(part.entries)});
   for (const auto& e : part.entries)
     bytes += bytes_of(e); // what it takes here, not on the way
-  stage(part, bytes, now);
+  stage(std::move(part), bytes, now);
 }
 
 void link_receiver::drop(staged_batches::iterator at) {
@@ -72,14 +70,14 @@ link_receiver::staged_batches::iterator link_receiver::batch_of(const sync_part&
   return staged_.emplace(part.shard, std::move(fresh)).first;
 }
 
-void link_receiver::stage(const sync_part& part, std::size_t bytes, const moment& now) {
+void link_receiver::stage(sync_part part, std::size_t bytes, const moment& now) {
   auto at = batch_of(part);
   if (at == staged_.end())
     return;
   auto& waiting = at->second;
   if (part.last)
     waiting.count = part.index + 1;
-  if (!waiting.parts.try_emplace(part.index, part.entries).second)
+  if (!waiting.parts.try_emplace(part.index, std::move(part.entries)).second)
     return; // repeated
   if (staged_bytes_ + bytes > session_.rules().staged_bytes_max) {
     drop(at);
@@ -92,7 +90,7 @@ void link_receiver::stage(const sync_part& part, std::size_t bytes, const moment
   if (waiting.count == 0 || waiting.in_order < waiting.count)
     return;
   for (auto& [index, entries] : waiting.parts)
-    waiting.whole.entries.insert(waiting.whole.entries.end(), entries.begin(), entries.end());
+    std::move(entries.begin(), entries.end(), std::back_inserter(waiting.whole.entries));
   auto whole = std::move(waiting.whole);
   drop(at);
   // Our own clock may have been set since its first part came.

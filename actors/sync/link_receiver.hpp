@@ -22,7 +22,7 @@ public:
   /// The peer is another: parts of the former one's batches are worth nothing.
   void forget_peer();
   /// @param bytes of the frame.
-  void take(const sync_part& part, std::size_t bytes, const moment& now);
+  void take(sync_part part, std::size_t bytes, const moment& now);
   /// Answers all parts that came since.
   void send_acks();
   /// Says of every shard how far it is.
@@ -40,7 +40,7 @@ private:
   };
   using staged_batches = std::map<std::uint16_t, staged>;
 
-  void stage(const sync_part& part, std::size_t bytes, const moment& now);
+  void stage(sync_part part, std::size_t bytes, const moment& now);
   staged_batches::iterator batch_of(const sync_part& part);
   void drop(staged_batches::iterator at);
   void apply(std::uint16_t shard, const shard_interval& theirs);

@@ -202,21 +202,15 @@ link_sender::transfer link_sender::in_parts(shard_interval whole) const {
   return made;
 }
 
-sync_part link_sender::part_of(std::uint16_t shard, const transfer& on_way,
-                               std::uint32_t index) const {
+frame link_sender::frame_of(std::uint16_t shard, const transfer& on_way, std::uint32_t index) {
   const auto& whole = on_way.whole;
   auto from = index == 0 ? 0 : on_way.ends[index - 1];
-  auto begin = whole.entries.begin() + static_cast<std::ptrdiff_t>(from);
-  auto end = whole.entries.begin() + static_cast<std::ptrdiff_t>(on_way.ends[index]);
-  return {shard,
-          whole.from,
-          whole.to,
-          on_way.cut,
-          whole.full,
-          index,
-          index + 1 == on_way.ends.size(),
-          whole.clock,
-          {begin, end}};
+  auto is_last = index + 1 == on_way.ends.size();
+  sync_part head{shard, whole.from, whole.to,    on_way.cut, whole.full,
+                 index, is_last,    whole.clock, {}};
+  std::span entries{whole.entries};
+  return make_sync(session_.id(), head, entries.subspan(from, on_way.ends[index] - from),
+                   session_.names());
 }
 
 std::int64_t link_sender::resend_time(const transfer& on_way, const moment& now) const {
@@ -234,8 +228,7 @@ std::int64_t link_sender::resend_time(const transfer& on_way, const moment& now)
 bool link_sender::send_parts(std::uint16_t shard, transfer& on_way, const moment& now) {
   while (on_way.next < on_way.ends.size()) {
     if (!on_way.ready) {
-      on_way.ready =
-          make_sync(session_.id(), part_of(shard, on_way, on_way.next), session_.names());
+      on_way.ready = frame_of(shard, on_way, on_way.next);
       auto spelt = session_.names().take_spelt();
       on_way.spelt.insert(on_way.spelt.end(), spelt.begin(), spelt.end());
     }

@@ -82,7 +82,7 @@ private:
   void begin_transfer(std::uint16_t shard, outgoing& to);
   transfer in_parts(shard_interval whole) const;
   bool send_parts(std::uint16_t shard, transfer& on_way, const moment& now);
-  sync_part part_of(std::uint16_t shard, const transfer& on_way, std::uint32_t index) const;
+  frame frame_of(std::uint16_t shard, const transfer& on_way, std::uint32_t index);
   void free_parts(transfer& on_way, std::uint32_t upto);
   void finish_transfer(outgoing& to);
   void drop_transfer(outgoing& to);

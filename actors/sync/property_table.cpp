@@ -72,7 +72,7 @@ property_table::place property_table::obtain(std::string_view twin, std::string_
 
 void property_table::erase(place at) {
   auto& gone = nodes_[at];
-  unlink(gone);
+  leave_slot(gone);
   auto row = gone.row;
   auto& cells = rows_[row].cells;
   cells.erase(std::lower_bound(cells.begin(), cells.end(), gone.key, before));
@@ -87,38 +87,51 @@ void property_table::erase(place at) {
 
 // ---- order of change ----------------------------------------------------------------------------
 
-void property_table::unlink(node& gone) {
-  if (gone.content.changed == 0)
+void property_table::leave_slot(node& gone) {
+  if (gone.slot == nowhere)
     return;
-  (gone.earlier != nowhere ? nodes_[gone.earlier].later : first_) = gone.later;
-  (gone.later != nowhere ? nodes_[gone.later].earlier : last_) = gone.earlier;
-  gone.earlier = gone.later = nowhere;
-  --size_;
+  places_[gone.slot] = nowhere;
+  gone.slot = nowhere;
+  ++holes_;
+}
+
+void property_table::close_holes() {
+  std::uint32_t kept = 0;
+  for (std::size_t slot = 0; slot < places_.size(); ++slot) {
+    if (places_[slot] == nowhere)
+      continue;
+    changes_[kept] = changes_[slot];
+    places_[kept] = places_[slot];
+    nodes_[places_[kept]].slot = kept;
+    ++kept;
+  }
+  changes_.resize(kept);
+  places_.resize(kept);
+  holes_ = 0;
 }
 
 void property_table::touch(place at, change_number number) {
+  constexpr std::size_t holes_min = 64;
+  GEMEL_CHECK(changes_.empty() || changes_.back() < number);
+  if (holes_ > holes_min && holes_ > places_.size() / 2)
+    close_holes();
   auto& one = nodes_[at];
-  unlink(one);
-  GEMEL_CHECK(last_ == nowhere || nodes_[last_].content.changed < number);
+  leave_slot(one);
   one.content.changed = number;
-  one.earlier = last_;
-  (last_ != nowhere ? nodes_[last_].later : first_) = at;
-  last_ = at;
-  ++size_;
+  one.slot = static_cast<std::uint32_t>(places_.size());
+  changes_.push_back(number);
+  places_.push_back(at);
 }
 
-property_table::place property_table::first_after(change_number from) const {
-  auto found = nowhere;
-  for (auto at = last_; at != nowhere && nodes_[at].content.changed > from; at = nodes_[at].earlier)
-    found = at;
-  return found;
+std::size_t property_table::slot_after(change_number from) const {
+  auto found = std::upper_bound(changes_.begin(), changes_.end(), from);
+  return static_cast<std::size_t>(found - changes_.begin());
 }
 
 std::size_t property_table::count_after(change_number from, std::size_t count_max) const {
   std::size_t made = 0;
-  for (auto at = last_; made < count_max && at != nowhere && nodes_[at].content.changed > from;
-       at = nodes_[at].earlier)
-    ++made;
+  for (auto slot = slot_after(from); made < count_max && slot < places_.size(); ++slot)
+    made += places_[slot] != nowhere ? 1 : 0;
   return made;
 }
 

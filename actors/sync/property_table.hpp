@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gemel {
 
@@ -78,22 +79,24 @@ public:
 
   /// It is the last that changed. @param number greater than that of any other.
   void touch(place at, change_number number);
-  /// The first that changed after `from`; it costs a step for each that did.
-  place first_after(change_number from) const;
-  /// The next that changed after this one.
-  place next(place at) const { return nodes_[at].later; }
+  /// Calls `visit(place)` for each property that changed after `from`, in that order.
+  template <class Visit>
+  void each_after(change_number from, Visit&& visit) const {
+    for (auto slot = slot_after(from); slot < places_.size(); ++slot)
+      if (places_[slot] != nowhere)
+        visit(places_[slot]);
+  }
   /// How many of them changed after `from`, counting at most `count_max`.
   std::size_t count_after(change_number from, std::size_t count_max) const;
   /// Properties that changed.
-  std::size_t size() const noexcept { return size_; }
+  std::size_t size() const noexcept { return places_.size() - holes_; }
 
 private:
   struct node {
     property content{};
     std::uint32_t row = nowhere;
     std::uint32_t key = nowhere;
-    place earlier = nowhere;
-    place later = nowhere;
+    std::uint32_t slot = nowhere;
   };
   struct cell {
     std::uint32_t key = 0;
@@ -114,16 +117,20 @@ private:
   static const cell* cell_of(const twin_row& in, std::uint32_t key);
   std::uint32_t use_key(std::string_view name);
   void release_key(std::uint32_t number);
-  void unlink(node& gone);
+  std::size_t slot_after(change_number from) const;
+  void leave_slot(node& gone);
+  void close_holes();
 
   slab<node> nodes_;
   slab<twin_row> rows_;
   slab<key_name> keys_;
   numbers by_id_;  // views of `rows_`
   numbers by_key_; // views of `keys_`
-  place first_ = nowhere;
-  place last_ = nowhere;
-  std::size_t size_ = 0;
+  // The order of change: a property that changes again leaves a hole, and when half are holes they
+  // are closed. So a change touches no other property.
+  std::vector<change_number> changes_;
+  std::vector<place> places_; // of those; `nowhere`: a hole
+  std::size_t holes_ = 0;
   mutable std::uint32_t last_row_ = nowhere; // that was asked for: mostly it is asked for again
 };
 

@@ -300,13 +300,13 @@ void replica_bridge::note_children(std::string_view parent) {
       note(child, replica_keys::parent);
 }
 
-void replica_bridge::merged(const std::vector<replicated_entry>& entries) {
-  for (const auto& entry : entries) {
+void replica_bridge::merged(std::span<const changed_entry> changes) {
+  for (const auto& entry : changes) {
     note(entry.twin, entry.key);
     if (entry.key == replica_keys::life)
       note_children(entry.twin);
     if (entry.key == replica_keys::parent)
-      note_child(entry.twin, place_of(entry.twin).parent);
+      note_child(std::string{entry.twin}, place_of(entry.twin).parent);
     if (entry.key == replica_keys::conflict)
       note_contested(entry.twin);
   }

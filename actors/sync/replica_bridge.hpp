@@ -58,7 +58,7 @@ public:
   result<void> set_policy(std::string_view twin, std::optional<std::string> strategy,
                           const moment& now);
   /// These entries of a shard came from a peer.
-  void merged(const std::vector<replicated_entry>& entries);
+  void merged(std::span<const changed_entry> changes);
   /// What replicas hold after a start: who is whose child, and which twin's type is replicated.
   void restored();
 

@@ -47,13 +47,8 @@ std::string page_key(std::uint16_t shard, std::uint64_t generation, std::uint32_
   return key_of(shard, kind::page, generation, page);
 }
 
-replica_record head_of(std::uint16_t shard, const shard_replica& of) {
-  replica_record made;
-  made.shard = shard;
-  made.last_change = of.last_change();
-  made.forgotten = of.forgotten();
-  made.clock = of.clock();
-  return made;
+replica_head head_of(std::uint16_t shard, const shard_replica& of) {
+  return {shard, of.last_change(), of.forgotten(), {}, of.clock()};
 }
 
 using numbered_entry = shard_replica::numbered_entry;
@@ -81,7 +76,7 @@ void drop_dead(std::vector<numbered_entry>& all) {
     if (life.twin != entry.twin || life.siblings.empty())
       return true;
     auto before = entry.siblings.size();
-    std::erase_if(entry.siblings, [&](const sibling& s) {
+    erase_if(entry.siblings, [&](const sibling& s) {
       return std::none_of(life.siblings.begin(), life.siblings.end(),
                           [&](const sibling& l) { return l.write == s.life; });
     });
@@ -97,12 +92,13 @@ tl::unexpected<error> corrupt(std::uint16_t shard, const std::string& what) {
 
 // ---- keeping ------------------------------------------------------------------------------------
 
-void replica_keeper::append(const replica_record& record, const shard_replica& of) {
-  auto& state = shards_[record.shard];
-  auto packed = pack_record(record);
-  to_->put(record_key(record.shard, state.next_record), packed);
+void replica_keeper::append(const replica_head& head, std::span<const changed_entry> changes,
+                            const shard_replica& of) {
+  auto& state = shards_[head.shard];
+  auto packed = pack_record(head, changes);
+  to_->put(record_key(head.shard, state.next_record), packed);
   ++state.next_record;
-  if (const auto& p = record.position; p.received != 0)
+  if (const auto& p = head.position; p.received != 0)
     state.positions[{p.site, p.incarnation}] = p.received;
   state.log_bytes += packed.size();
   state.debt += static_cast<std::int64_t>(packed.size());
@@ -113,19 +109,12 @@ void replica_keeper::append(const replica_record& record, const shard_replica& o
     state.log_bytes = 0;
   }
   if (state.cycle_first != 0)
-    make_pages(record.shard, state, of);
+    make_pages(head.shard, state, of);
 }
 
 void replica_keeper::make_pages(std::uint16_t number, shard_state& state, const shard_replica& of) {
   for (; state.debt > 0 && state.next_page < of.pages(); ++state.next_page) {
-    replica_record page;
-    page.shard = number;
-    page.last_change = of.last_change();
-    for (auto& [changed, entry] : of.page(state.next_page)) {
-      page.numbers.push_back(changed);
-      page.entries.push_back(std::move(entry));
-    }
-    auto packed = pack_record(page);
+    auto packed = pack_record({number, of.last_change(), 0, {}, {}}, of.page(state.next_page));
     to_->put(page_key(number, state.generation, state.next_page), packed);
     state.debt -= std::max(static_cast<std::int64_t>(packed.size()), page_bytes_min);
   }
@@ -134,13 +123,11 @@ void replica_keeper::make_pages(std::uint16_t number, shard_state& state, const 
 }
 
 void replica_keeper::end_cycle(std::uint16_t number, shard_state& state, const shard_replica& of) {
-  to_->put(key_of(number, kind::head), pack_record(head_of(number, of)));
+  to_->put(key_of(number, kind::head), pack_record(head_of(number, of), {}));
   for (const auto& [life, received] : state.positions) {
-    replica_record position;
-    position.shard = number;
-    position.position = {life.first, life.second, received};
+    replica_head position{number, 0, 0, {life.first, life.second, received}, {}};
     to_->put(key_of(number, kind::position, static_cast<std::uint32_t>(life.first), life.second),
-             pack_record(position));
+             pack_record(position, {}));
   }
   to_->erase(record_key(number, 0), record_key(number, state.cycle_first));
   if (std::exchange(state.is_first_cycle, false)) // Of earlier lives.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,7 +35,8 @@ public:
       : to_{&to}, cycle_bytes_min_{cycle_bytes_min} {}
 
   /// Takes what a step changed. @param of the shard, as that step left it.
-  void append(const replica_record& record, const shard_replica& of);
+  void append(const replica_head& head, std::span<const changed_entry> changes,
+              const shard_replica& of);
 
 private:
   friend class replica_loader;

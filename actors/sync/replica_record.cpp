@@ -13,26 +13,35 @@ constexpr std::size_t sum_size = sizeof(std::uint32_t);
 
 } // namespace
 
-std::string pack_record(const replica_record& record) {
+std::string pack_record(const replica_head& head, std::span<const changed_entry> entries) {
   byte_writer out;
   out.u8(mark);
   out.u8(format);
-  out.varint(record.shard);
-  out.varint(record.last_change);
-  out.varint(record.forgotten);
-  out.varint(record.position.received);
-  if (record.position.received != 0) {
-    out.fixed(static_cast<std::uint32_t>(record.position.site));
-    out.fixed(record.position.incarnation);
+  out.varint(head.shard);
+  out.varint(head.last_change);
+  out.varint(head.forgotten);
+  out.varint(head.position.received);
+  if (head.position.received != 0) {
+    out.fixed(static_cast<std::uint32_t>(head.position.site));
+    out.fixed(head.position.incarnation);
   }
   sent_names names; // a record spells its own names
-  write_columns(out, record.clock, record.entries, names);
-  GEMEL_CHECK(record.numbers.size() == record.entries.size());
+  write_columns(out, head.clock, entries, names);
   std::uint64_t last = 0;
-  for (auto number : record.numbers)
-    out.signed_varint(step_between(std::exchange(last, number), number));
+  for (const auto& e : entries)
+    out.signed_varint(step_between(std::exchange(last, e.number), e.number));
   out.fixed(checksum_of(out.view()));
   return out.take();
+}
+
+std::string pack_record(const replica_record& record) {
+  GEMEL_CHECK(record.numbers.size() == record.entries.size());
+  std::vector<changed_entry> views;
+  for (std::size_t i = 0; i < record.entries.size(); ++i) {
+    const auto& e = record.entries[i];
+    views.push_back({e.twin, e.key, e.siblings, record.numbers[i]});
+  }
+  return pack_record(record, views);
 }
 
 result<replica_record> unpack_record(std::string_view bytes) {

@@ -5,6 +5,7 @@
 #include "messages/sibling.hpp"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,21 +20,34 @@ struct peer_position {
   std::uint64_t received = 0;
 };
 
-/// What one step changed in one shard, as a store keeps it: data, clock and the position in the
-/// peer's changes at once, or nothing of it. A byte 'S', a byte of format version, the fields, a
-/// checksum of 4 bytes.
-struct replica_record {
+/// One property as a replica holds it, and when it changed by the replica's count, from 1. A view.
+struct changed_entry {
+  std::string_view twin{};
+  std::string_view key{};
+  std::span<const sibling> siblings{};
+  std::uint64_t number = 0;
+};
+
+/// Of which shard a record is, and how far that was then.
+struct replica_head {
   std::uint16_t shard = 0;
   std::uint64_t last_change = 0;
   /// See `shard_replica::forgotten`.
   std::uint64_t forgotten = 0;
   peer_position position{};
   version_vector clock{};
+};
+
+/// What one step changed in one shard, as a store keeps it: data, clock and the position in the
+/// peer's changes at once, or nothing of it. A byte 'S', a byte of format version, the fields, a
+/// checksum of 4 bytes.
+struct replica_record : replica_head {
   std::vector<replicated_entry> entries{};
-  /// When each of them changed, by the replica's count, from 1; at most `last_change`.
+  /// When each of them changed; at most `last_change`.
   std::vector<std::uint64_t> numbers{};
 };
 
+std::string pack_record(const replica_head& head, std::span<const changed_entry> entries);
 std::string pack_record(const replica_record& record);
 
 /// @returns errc::store_corrupt with the place; errc::incompatible for a newer format.

@@ -19,7 +19,7 @@ bool urgent(std::string_view key) {
 }
 
 // Times of lives only order lives; no bound holds for them.
-hybrid_time greatest_time(const std::vector<replicated_entry>& entries) {
+hybrid_time greatest_time(std::span<const replicated_entry> entries) {
   hybrid_time greatest{};
   for (const auto& e : entries)
     for (const auto& s : e.siblings)
@@ -111,28 +111,24 @@ change_source replicator::source_of(site_id peer, std::uint64_t incarnation) {
 
 // ---- journal ------------------------------------------------------------------------------------
 
-void replicator::log_record(std::uint16_t shard, replica_record record) {
-  unsafe_step step{0, shard, record.last_change, record.position};
-  step.journal = journal_->append(record, *shards_[shard].replica);
+void replicator::log_record(const replica_head& head, std::span<const changed_entry> changes) {
+  unsafe_step step{0, head.shard, head.last_change, head.position};
+  step.journal = journal_->append(head, changes, *shards_[head.shard].replica);
   unsafe_.push_back(step);
 }
 
 // One record with all that the step changed, so that after a crash all of it is there or nothing.
 void replicator::log(std::uint16_t shard, const peer_position& position, bool is_remote) {
   auto& replica = *shards_[shard].replica;
-  auto entries = replica.take_changes();
+  auto changes = replica.take_changes();
   if (is_remote && options_.merged)
-    options_.merged(entries);
-  std::vector<std::uint64_t> numbers;
-  for (const auto& one : entries)
-    numbers.push_back(replica.changed(one.twin, one.key));
-  replica_record made{shard,           replica.last_change(), replica.forgotten(), position,
-                      replica.clock(), std::move(entries),    std::move(numbers)};
+    options_.merged(changes);
+  replica_head head{shard, replica.last_change(), replica.forgotten(), position, replica.clock()};
   if (position.received != 0 && options_.rules.broken(planted_bug::position_before_data)) {
-    log_record(shard, {shard, made.last_change, made.forgotten, position, made.clock, {}, {}});
-    made.position = {};
+    log_record(head, {});
+    head.position = {};
   }
-  log_record(shard, std::move(made));
+  log_record(head, changes);
 }
 
 void replicator::log_write(std::uint16_t shard) {
@@ -147,15 +143,14 @@ void replicator::end_turn() {
     log(shard, {});
 }
 
-void replicator::restore(const replica_record& position) {
+void replicator::restore(const replica_head& position) {
   const auto& p = position.position;
   positions_[{{p.site, p.incarnation}, position.shard}] = {p.received, p.received};
 }
 
-void replicator::restore(const replica_record& head,
-                         std::vector<shard_replica::numbered_entry> all) {
+void replicator::restore(const replica_head& head, std::vector<shard_replica::numbered_entry> all) {
   for (const auto& [number, entry] : all)
-    clock_.observe(greatest_time({entry}));
+    clock_.observe(greatest_time({&entry, 1}));
   auto& state = shard_at(head.shard);
   state.replica->restore_all(std::move(all), head.clock, head.last_change, head.forgotten);
   state.safe = head.last_change;

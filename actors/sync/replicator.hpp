@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,7 +23,8 @@ public:
   virtual ~replica_journal() = default;
   /// Takes what one step changed. @param of the shard, as that step left it.
   /// @returns its position, from 1; consecutive. It is safe when `replicator::safe` says so.
-  virtual std::uint64_t append(const replica_record& record, const shard_replica& of) = 0;
+  virtual std::uint64_t append(const replica_head& head, std::span<const changed_entry> changes,
+                               const shard_replica& of) = 0;
 };
 
 /// A conflict that waits for a decision.
@@ -65,7 +67,7 @@ struct replicator_options {
   /// Whether its writes are logged by `end_turn`, all of a shard as one record.
   bool in_turns = false;
   /// Told what a peer changed here; may be empty.
-  std::function<void(const std::vector<replicated_entry>&)> merged{};
+  std::function<void(std::span<const changed_entry>)> merged{};
   /// Told of every write of this node, before anybody else hears of it; may be empty.
   std::function<void(const own_write&)> wrote{};
 };
@@ -79,9 +81,9 @@ public:
   // ---- start -----------------------------------------------------------------------------------
 
   /// Takes back all of a shard, before anything else; see `shard_replica::restore_all`.
-  void restore(const replica_record& head, std::vector<shard_replica::numbered_entry> all);
+  void restore(const replica_head& head, std::vector<shard_replica::numbered_entry> all);
   /// Takes back how far a peer's changes of a shard are part of it.
-  void restore(const replica_record& position);
+  void restore(const replica_head& position);
   /// A new peer, in the order of their numbers, at any time. @param node its name; empty: any.
   std::uint32_t add_peer(std::string node);
   /// Gives a peer up: nothing waits for it any more, nor holds marks of deletes for it. Its number
@@ -231,7 +233,7 @@ private:
                                   std::uint16_t shard) const;
   void log(std::uint16_t shard, const peer_position& position, bool is_remote = false);
   void log_write(std::uint16_t shard);
-  void log_record(std::uint16_t shard, replica_record record);
+  void log_record(const replica_head& head, std::span<const changed_entry> changes);
   void tell(std::uint16_t shard, bool urgent, const moment& now);
   void tell_news(const moment& now);
   void wrote(std::uint16_t shard, std::string_view twin, std::string_view key, write_id write);

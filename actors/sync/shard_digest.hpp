@@ -21,8 +21,9 @@ public:
     return static_cast<std::size_t>(hash_of(twin) % bucket_count);
   }
 
-  /// Takes a property in or, with what it was taken in as, out again. Nothing without siblings.
-  void flip(std::string_view twin, std::string_view key, const sibling_set& siblings);
+  /// A property holds other values than it did; none: it is not there.
+  void change(std::string_view twin, std::string_view key, const sibling_set& before,
+              const sibling_set& after);
 
   const std::array<std::uint64_t, bucket_count>& buckets() const noexcept { return buckets_; }
   std::uint64_t root() const noexcept {
@@ -30,8 +31,10 @@ public:
   }
 
 private:
+  std::uint64_t sum_of(std::uint64_t name, const sibling_set& siblings);
+
   std::array<std::uint64_t, bucket_count> buckets_{};
-  byte_writer scratch_;
+  byte_writer scratch_; // for values that are more than a number
 };
 
 } // namespace gemel

@@ -66,6 +66,11 @@ replicated_entry shard_replica::entry_at(place at) const {
   return {table_.twin_of(at), table_.key_of(at), table_.at(at).siblings};
 }
 
+changed_entry shard_replica::view_at(place at) const {
+  const auto& one = table_.at(at);
+  return {table_.twin_of(at), table_.key_of(at), one.siblings, one.changed};
+}
+
 write_id shard_replica::latest_life(std::string_view twin) const {
   const auto& lives = of(twin, replica_keys::life);
   GEMEL_CHECK(!lives.empty());
@@ -102,10 +107,9 @@ void shard_replica::change(place at, sibling_set siblings, change_source source)
   const auto& twin = table_.twin_of(at);
   const auto& key = table_.key_of(at);
   unmark(at);
-  digest_.flip(twin, key, one.siblings);
+  digest_.change(twin, key, one.siblings, siblings);
   auto was_contested = one.siblings.size() > 1;
   one.siblings = std::move(siblings);
-  digest_.flip(twin, key, one.siblings);
   if (one.siblings.size() > 1)
     contested_.emplace(twin, key);
   else if (was_contested)
@@ -123,7 +127,7 @@ void shard_replica::forget_twin(std::string_view twin) {
   });
   for (auto at : gone) {
     const auto& siblings = table_.at(at).siblings;
-    digest_.flip(twin, table_.key_of(at), siblings);
+    digest_.change(twin, table_.key_of(at), siblings, {});
     if (siblings.size() > 1)
       contested_.erase({std::string{twin}, table_.key_of(at)});
     erase(at);
@@ -145,7 +149,7 @@ void shard_replica::drop_dead_lives(std::string_view twin) {
   });
   for (auto at : with_dead) {
     auto kept = table_.at(at).siblings;
-    std::erase_if(kept, is_dead);
+    erase_if(kept, is_dead);
     change(at, std::move(kept), 0);
   }
 }
@@ -200,14 +204,14 @@ shard_interval shard_replica::cut(change_number from, change_source to) const {
     });
     return made;
   }
-  for (auto at = table_.first_after(from); at != property_table::nowhere; at = table_.next(at)) {
+  table_.each_after(from, [&](place at) {
     const auto& changed = table_.at(at);
     if (to != 0 && changed.source == to)
-      continue;
+      return;
     if (changed.siblings.empty() && rules_->broken(planted_bug::deletes_not_named))
-      continue;
+      return;
     made.entries.push_back(entry_at(at));
-  }
+  });
   return made;
 }
 
@@ -335,11 +339,11 @@ void shard_replica::log_is_up_to_date() {
   unlogged_.clear();
 }
 
-std::vector<replicated_entry> shard_replica::take_changes() {
-  std::vector<replicated_entry> made;
+std::vector<changed_entry> shard_replica::take_changes() {
+  std::vector<changed_entry> made;
   made.reserve(unlogged_.size());
   for (auto at : unlogged_)
-    made.push_back(entry_at(at));
+    made.push_back(view_at(at));
   log_is_up_to_date();
   return made;
 }
@@ -348,12 +352,11 @@ std::uint32_t shard_replica::pages() const noexcept {
   return (table_.rows_end() + page_twins - 1) / page_twins;
 }
 
-std::vector<shard_replica::numbered_entry> shard_replica::page(std::uint32_t number) const {
-  std::vector<numbered_entry> made;
+std::vector<changed_entry> shard_replica::page(std::uint32_t number) const {
+  std::vector<changed_entry> made;
   auto end = std::min(table_.rows_end(), (number + 1) * page_twins);
   for (auto row = number * page_twins; row < end; ++row)
-    table_.each_in_row(row,
-                       [&](place at) { made.emplace_back(table_.at(at).changed, entry_at(at)); });
+    table_.each_in_row(row, [&](place at) { made.push_back(view_at(at)); });
   return made;
 }
 

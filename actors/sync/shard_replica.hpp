@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/sync/property_table.hpp"
+#include "actors/sync/replica_record.hpp"
 #include "actors/sync/shard_digest.hpp"
 #include "actors/sync/sync_rules.hpp"
 #include "messages/sibling.hpp"
@@ -93,15 +94,16 @@ public:
 
   // ---- the disk --------------------------------------------------------------------------------
 
-  /// The properties that changed since this was last called, as they are; for the log.
-  std::vector<replicated_entry> take_changes();
+  /// The properties that changed since this was last called, as they are; for the log. Views, until
+  /// the next change.
+  std::vector<changed_entry> take_changes();
   /// When the property changed last; 0: nothing is here of it.
   change_number changed(std::string_view twin, std::string_view key) const;
   /// One property, with when it changed.
   using numbered_entry = std::pair<change_number, replicated_entry>;
   /// All that is here, in pages of some twins each: a twin stays on its page.
   std::uint32_t pages() const noexcept;
-  std::vector<numbered_entry> page(std::uint32_t number) const;
+  std::vector<changed_entry> page(std::uint32_t number) const;
   /// Takes all of a shard back at once, into a replica that has nothing yet. @param all in the
   /// order of their changes, none twice and none after the last.
   void restore_all(std::vector<numbered_entry> all, const version_vector& clock,
@@ -130,6 +132,7 @@ private:
   void forget_twin(std::string_view twin);
   void erase(place at);
   replicated_entry entry_at(place at) const;
+  changed_entry view_at(place at) const;
   write_id latest_life(std::string_view twin) const;
 
   writer_id own_;

@@ -259,21 +259,21 @@ void sync_link::receive(const frame& arrived, const moment& now) {
     last_heard_ = now.steady_ns;
     confirmed_ = true; // who speaks in this session knows both nonces
   }
-  handle(*message, arrived.size(), now);
+  handle(std::move(*message), arrived.size(), now);
 }
 
-void sync_link::handle(const sync_message& message, std::size_t bytes, const moment& now) {
+void sync_link::handle(sync_message message, std::size_t bytes, const moment& now) {
   std::visit(overloaded{[&](const sync_hello& m) { hear(m, now); },
                         [&](const sync_bye& m) { hear(m, now); },
                         [&](const sync_ping& m) { take(m, now); },
                         [&](const sync_pong& m) { take(m, now); },
-                        [&](const sync_part& m) { receiver_.take(m, bytes, now); },
+                        [&](sync_part&& m) { receiver_.take(std::move(m), bytes, now); },
                         [&](const sync_ack& m) { sender_.take(m, now); },
                         [&](const sync_nack& m) { sender_.take(m, now); },
                         [&](const sync_digest& m) { digests_.take(m); },
                         [&](const sync_buckets& m) { digests_.take(m); },
                         [&](const sync_repair& m) { digests_.take(m); }},
-             message);
+             std::move(message));
 }
 
 void sync_link::pump(const moment& now) {

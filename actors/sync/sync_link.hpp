@@ -71,7 +71,7 @@ private:
   void ping(const moment& now);
   bool may_be_heard(const frame& arrived) const;
   void complain(const moment& now);
-  void handle(const sync_message& message, std::size_t bytes, const moment& now);
+  void handle(sync_message message, std::size_t bytes, const moment& now);
   void take(const sync_ping& ping, const moment& now);
   void take(const sync_pong& pong, const moment& now);
 

@@ -39,13 +39,14 @@ struct disk_write {
     std::string bytes{};
   };
   std::vector<change> changes{};
-  replica_record head{}; // without its entries
+  replica_head head{};
   bool torn = false;
 };
 
 // One node: its disk outlives it, its replicas do not.
 struct sim_node final : replica_journal, replica_pages {
-  std::uint64_t append(const replica_record& record, const shard_replica& of) override;
+  std::uint64_t append(const replica_head& head, std::span<const changed_entry> changes,
+                       const shard_replica& of) override;
   void put(std::string_view key, std::string_view bytes) override;
   void erase(std::string_view begin, std::string_view end) override;
 
@@ -115,7 +116,7 @@ private:
   void make_nodes();
   void start(sim_node& node, bool fresh_identity);
   void load(sim_node& node);
-  void note_position(sim_node& node, const replica_record& head);
+  void note_position(sim_node& node, const replica_head& head);
   void stop(sim_node& node);
   void crash(sim_node& node);
   void sync_disk(sim_node& node);
@@ -167,11 +168,12 @@ void sim_node::erase(std::string_view begin, std::string_view end) {
   unsynced.back().changes.push_back({std::string{begin}, std::string{end}});
 }
 
-std::uint64_t sim_node::append(const replica_record& record, const shard_replica& of) {
+std::uint64_t sim_node::append(const replica_head& head, std::span<const changed_entry> changes,
+                               const shard_replica& of) {
   disk_write made;
-  made.head = {record.shard, record.last_change, record.forgotten, record.position, {}, {}, {}};
+  made.head = head;
   unsynced.push_back(std::move(made));
-  keeper->append(record, of);
+  keeper->append(head, changes, of);
   ++appended;
   world->need_sync(*this);
   return appended;
@@ -299,7 +301,7 @@ void simulation::load(sim_node& node) {
     wrong(node.name + ": " + to_string(done.error()));
 }
 
-void simulation::note_position(sim_node& node, const replica_record& head) {
+void simulation::note_position(sim_node& node, const replica_head& head) {
   if (const auto& p = head.position; p.received != 0)
     node.safe_positions[{p.site, p.incarnation, head.shard}] = p.received;
 }

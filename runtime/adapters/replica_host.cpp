@@ -119,7 +119,7 @@ replica_host::replica_host(options wanted, rocks_store& from, twin_api& on, cons
                   made.send = [this](std::uint32_t to, frame message) {
                     way_->send(to, std::move(message));
                   };
-                  made.merged = [this](const auto& entries) { bridge_.merged(entries); };
+                  made.merged = [this](const auto& changes) { bridge_.merged(changes); };
                   return made;
                 }(),
                 kept_},
@@ -796,7 +796,8 @@ replica_host::answer replica_host::resolve(const service_call& asked) {
       replicas_.decide(replica_shard_of(*twin), *twin, *property, known, *content, clock_.now());
   if (!done)
     return tl::unexpected<error>(std::move(done.error()));
-  bridge_.merged({{*twin, *property, {}}});
+  changed_entry decided{*twin, *property};
+  bridge_.merged({&decided, 1});
   return value{};
 }
 

@@ -26,8 +26,10 @@ void rocks_replicas::erase(std::string_view begin, std::string_view end) {
                                        rocksdb::Slice{end.data(), end.size()}));
 }
 
-std::uint64_t rocks_replicas::append(const replica_record& record, const shard_replica& of) {
-  keeper_.append(record, of);
+std::uint64_t rocks_replicas::append(const replica_head& head,
+                                     std::span<const changed_entry> changes,
+                                     const shard_replica& of) {
+  keeper_.append(head, changes, of);
   return ++appended_;
 }
 

@@ -32,7 +32,8 @@ public:
 
   // ---- what the next commit keeps ----
 
-  std::uint64_t append(const replica_record& record, const shard_replica& of) override;
+  std::uint64_t append(const replica_head& head, std::span<const changed_entry> changes,
+                       const shard_replica& of) override;
   void keep_cursor(log_position at);
   void keep_pending(std::string_view bytes);
   void keep_links(std::string_view bytes);

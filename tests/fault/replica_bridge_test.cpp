@@ -37,7 +37,10 @@ public:
       replicas_->add_peer({});
   }
 
-  std::uint64_t append(const replica_record&, const shard_replica&) override { return ++appended_; }
+  std::uint64_t append(const replica_head&, std::span<const changed_entry>,
+                       const shard_replica&) override {
+    return ++appended_;
+  }
 
   simulated_node& cells() noexcept { return cells_; }
   const replica_bridge& bridge() const noexcept { return *bridge_; }

@@ -34,8 +34,7 @@ struct reference {
 
 std::vector<name> order_after(const property_table& table, change_number from) {
   std::vector<name> made;
-  for (auto at = table.first_after(from); at != property_table::nowhere; at = table.next(at))
-    made.emplace_back(table.twin_of(at), table.key_of(at));
+  table.each_after(from, [&](place at) { made.emplace_back(table.twin_of(at), table.key_of(at)); });
   return made;
 }
 

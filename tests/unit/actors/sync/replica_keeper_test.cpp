@@ -32,8 +32,9 @@ public:
       loaded = loader.finish();
   }
 
-  std::uint64_t append(const replica_record& record, const shard_replica& of) override {
-    keeper_.append(record, of);
+  std::uint64_t append(const replica_head& head, std::span<const changed_entry> changes,
+                       const shard_replica& of) override {
+    keeper_.append(head, changes, of);
     return ++appended;
   }
   void put(std::string_view key, std::string_view bytes) override {
@@ -130,14 +131,8 @@ TEST_CASE("what is kept of replicas stays small however often they change", "[un
   }
   std::size_t held = 0;
   const auto& replica = *at.replicas->replica(shard);
-  for (std::uint32_t i = 0; i < replica.pages(); ++i) {
-    replica_record page{shard, replica.last_change(), 0, {}, {}, {}, {}};
-    for (auto& [number, entry] : replica.page(i)) {
-      page.entries.push_back(std::move(entry));
-      page.numbers.push_back(number);
-    }
-    held += pack_record(page).size();
-  }
+  for (std::uint32_t i = 0; i < replica.pages(); ++i)
+    held += pack_record({shard, replica.last_change(), 0, {}, {}}, replica.page(i)).size();
   CHECK(most < 4 * held);
 }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr writer_id own = make_writer(site_id{1}, 5);
 
 replica_record record() {
-  replica_record made{7, 12, 3, {site_id{9}, 44, 5}, {}, {}};
+  replica_record made{{7, 12, 3, {site_id{9}, 44, 5}, {}}, {}, {}};
   made.clock.advance({own, 4});
   made.entries.push_back(
       {"pump", "speed", {{{own, 4}, make_hybrid_time(1'000, 2), {own, 1}, 2, value{1.5}}}});

@@ -16,8 +16,9 @@ constexpr std::uint16_t shard = 3;
 // Two nodes and a perfect way between them; every record is safe at once.
 struct pair_of_nodes {
   struct node final : replica_journal {
-    std::uint64_t append(const replica_record& record, const shard_replica&) override {
-      log.push_back(pack_record(record));
+    std::uint64_t append(const replica_head& head, std::span<const changed_entry> changes,
+                         const shard_replica&) override {
+      log.push_back(pack_record(head, changes));
       return log.size();
     }
     std::vector<std::string> log;

@@ -293,10 +293,13 @@ TEST_CASE("repair brings differing copies of equal clocks together", "[unit][syn
   a.set("m", "x", 1);
   a.tell(b);
   REQUIRE(a.clock() == b.clock());
-  auto damaged = a.page(0);
-  for (auto& [number, e] : damaged)
-    if (e.key == "x")
-      e.siblings[0].content = value{99};
+  std::vector<shard_replica::numbered_entry> damaged;
+  for (const auto& one : a.page(0)) {
+    sibling_set held{one.siblings.begin(), one.siblings.end()};
+    if (one.key == "x")
+      held[0].content = value{99};
+    damaged.push_back({one.number, {std::string{one.twin}, std::string{one.key}, held}});
+  }
   replica wrong{at_b};
   wrong.restore_all(damaged, a.clock(), a.last_change(), 0);
   CHECK(wrong.digest().root() != a.digest().root());
