@@ -15,7 +15,7 @@ std::uint32_t property_table::number_in(const numbers& in, std::string_view name
   return found != in.end() ? found->second : nowhere;
 }
 
-std::uint32_t property_table::row_of(std::string_view twin) const {
+property_table::row_number property_table::row_of(std::string_view twin) const {
   if (last_row_ == nowhere || rows_[last_row_].id != twin)
     last_row_ = number_in(by_id_, twin);
   return last_row_;
@@ -26,10 +26,9 @@ const property_table::cell* property_table::cell_of(const twin_row& in, std::uin
   return found != in.cells.end() && found->key == key ? &*found : nullptr;
 }
 
-property_table::place property_table::find(std::string_view twin, std::string_view key) const {
-  auto row = row_of(twin);
-  auto number = row != nowhere ? number_in(by_key_, key) : nowhere;
-  const auto* found = number != nowhere ? cell_of(rows_[row], number) : nullptr;
+property_table::place property_table::find(row_number of, std::string_view key) const {
+  auto number = of != nowhere ? number_in(by_key_, key) : nowhere;
+  const auto* found = number != nowhere ? cell_of(rows_[of], number) : nullptr;
   return found != nullptr ? found->at : nowhere;
 }
 

@@ -24,9 +24,15 @@ using change_source = std::uint32_t;
 
 /// The properties of one shard's twins, and in which order they changed last. Flat, since a replica
 /// is read and written at random: a twin is found by one hash, its properties by their keys'
-/// numbers. Knows nothing of what they mean.
+/// numbers. Who wants several properties of a twin finds its row once; who knows beforehand what it
+/// will want asks for the memory early. Knows nothing of what they mean.
 class property_table {
 public:
+  /// @param first_key most twins have it: it is found without its name.
+  explicit property_table(std::string_view first_key) { use_key(first_key); }
+
+  /// Of a twin; stays until its last property is erased, and is given to another then.
+  using row_number = std::uint32_t;
   /// Of a property; stays until it is erased.
   using place = std::uint32_t;
   static constexpr place nowhere = UINT32_MAX;
@@ -40,7 +46,27 @@ public:
     bool unlogged = false;
   };
 
-  place find(std::string_view twin, std::string_view key) const;
+  /// @returns nowhere: the table has nothing of the twin.
+  row_number row_of(std::string_view twin) const;
+  /// @param of may be `nowhere`.
+  place find(row_number of, std::string_view key) const;
+  place find(std::string_view twin, std::string_view key) const { return find(row_of(twin), key); }
+  /// The property of the first key.
+  place first_of(row_number of) const {
+    if (of == nowhere || rows_[of].cells.empty() || rows_[of].cells.front().key != 0)
+      return nowhere;
+    return rows_[of].cells.front().at;
+  }
+  /// Asks the processor for the memory of a row, and then, when that is there, of its properties.
+  void fetch_row(row_number of) const {
+    if (of != nowhere)
+      fetch(&rows_[of], sizeof(twin_row));
+  }
+  void fetch_properties(row_number of) const {
+    if (of != nowhere)
+      for (const auto& c : rows_[of].cells)
+        fetch(&nodes_[c.at], sizeof(node));
+  }
   /// Makes it if it is not there.
   place obtain(std::string_view twin, std::string_view key);
   /// The twin goes with its last property.
@@ -53,10 +79,14 @@ public:
 
   /// Calls `visit(place)` for each property of a twin, none of which it may erase.
   template <class Visit>
-  void each_of(std::string_view twin, Visit&& visit) const {
-    if (auto row = row_of(twin); row != nowhere)
-      for (const auto& c : rows_[row].cells)
+  void each_of(row_number of, Visit&& visit) const {
+    if (of != nowhere)
+      for (const auto& c : rows_[of].cells)
         visit(c.at);
+  }
+  template <class Visit>
+  void each_of(std::string_view twin, Visit&& visit) const {
+    each_of(row_of(twin), visit);
   }
   /// Calls `visit(id)` for each twin.
   template <class Visit>
@@ -67,13 +97,7 @@ public:
   bool empty() const noexcept { return by_id_.empty(); }
 
   /// One above the greatest row; a twin keeps its row, and one that went leaves it to another.
-  std::uint32_t rows_end() const noexcept { return rows_.end(); }
-  /// Calls `visit(place)` for each property of the twin of a row, if there is one.
-  template <class Visit>
-  void each_in_row(std::uint32_t row, Visit&& visit) const {
-    for (const auto& c : rows_[row].cells)
-      visit(c.at);
-  }
+  row_number rows_end() const noexcept { return rows_.end(); }
 
   // ---- order of change -------------------------------------------------------------------------
 
@@ -82,9 +106,13 @@ public:
   /// Calls `visit(place)` for each property that changed after `from`, in that order.
   template <class Visit>
   void each_after(change_number from, Visit&& visit) const {
-    for (auto slot = slot_after(from); slot < places_.size(); ++slot)
+    constexpr std::size_t ahead = 8;
+    for (auto slot = slot_after(from); slot < places_.size(); ++slot) {
+      if (slot + ahead < places_.size() && places_[slot + ahead] != nowhere)
+        fetch(&nodes_[places_[slot + ahead]], sizeof(node));
       if (places_[slot] != nowhere)
         visit(places_[slot]);
+    }
   }
   /// How many of them changed after `from`, counting at most `count_max`.
   std::size_t count_after(change_number from, std::size_t count_max) const;
@@ -112,8 +140,12 @@ private:
   };
   using numbers = boost::unordered_flat_map<std::string_view, std::uint32_t, text_hash>;
 
+  static void fetch(const void* from, std::size_t size) {
+    constexpr std::size_t line = 64;
+    for (std::size_t at = 0; at < size; at += line)
+      __builtin_prefetch(static_cast<const char*>(from) + at);
+  }
   static std::uint32_t number_in(const numbers& in, std::string_view name);
-  std::uint32_t row_of(std::string_view twin) const;
   static const cell* cell_of(const twin_row& in, std::uint32_t key);
   std::uint32_t use_key(std::string_view name);
   void release_key(std::uint32_t number);
@@ -131,7 +163,7 @@ private:
   std::vector<change_number> changes_;
   std::vector<place> places_; // of those; `nowhere`: a hole
   std::size_t holes_ = 0;
-  mutable std::uint32_t last_row_ = nowhere; // that was asked for: mostly it is asked for again
+  mutable row_number last_row_ = nowhere; // that was asked for: mostly it is asked for again
 };
 
 } // namespace gemel

@@ -3,6 +3,8 @@
 #include "messages/limits.hpp"
 #include "messages/packed.hpp"
 
+#include <boost/container/static_vector.hpp>
+
 #include <algorithm>
 
 namespace gemel {
@@ -10,6 +12,7 @@ namespace gemel {
 namespace {
 
 constexpr std::uint8_t pending_format = 1;
+constexpr std::size_t fetched_at_once = 32;
 
 // What replicas agree upon of the lifecycle: the rest (data that came or did not, crashes) is each
 // node's own to see.
@@ -70,6 +73,26 @@ std::uint16_t replica_shard_of(std::string_view twin) noexcept {
 const replica_bridge::push* replica_bridge::pending(std::string_view twin) const {
   auto at = pending_.find(twin);
   return at != pending_.end() ? &at->second : nullptr;
+}
+
+template <class Ids>
+void replica_bridge::fetch(const Ids& ids) const {
+  boost::container::static_vector<replica_twin, fetched_at_once> twins;
+  for (const std::string_view id : ids)
+    twins.push_back(replicas_.find(replica_shard_of(id), id));
+  replicas_.fetch(twins);
+}
+
+void replica_bridge::take(std::span<const stored_event> events, const moment& read_at) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (i % fetched_at_once == 0) {
+      boost::container::static_vector<std::string_view, fetched_at_once> ids;
+      for (auto k = i; k < std::min(i + fetched_at_once, events.size()); ++k)
+        ids.push_back(events[k].id);
+      fetch(ids);
+    }
+    take(events[i], read_at);
+  }
 }
 
 void replica_bridge::take(const stored_event& event, const moment& read_at) {
@@ -158,9 +181,9 @@ bool replica_bridge::is_push(const push* ours, const stored_change& change) cons
 }
 
 void replica_bridge::took_changes(const stored_event& event, const moment& now) {
-  auto shard = replica_shard_of(event.id);
+  auto twin = replicas_.find(replica_shard_of(event.id), event.id);
   const auto* ours = pending(event.id);
-  if (!replicas_.alive(shard, event.id)) {
+  if (!replicas_.alive(twin)) {
     // Not replicated, or deleted meanwhile: the write goes with the life it was for, also if a new
     // life comes before the cells hear of it.
     if (ours != nullptr || news_.contains(event.id))
@@ -169,15 +192,13 @@ void replica_bridge::took_changes(const stored_event& event, const moment& now) 
     return;
   }
   auto differs = [&](const stored_change& change) {
-    return !replicas_.shows(shard, event.id, change.key,
-                            change.removed ? nullptr : &change.content);
+    return !replicas_.shows(twin, change.key, change.removed ? nullptr : &change.content);
   };
   for (const auto& change : event.changes) {
     if (!differs(change))
       continue;
     if (!is_push(ours, change))
-      write(event.id, change.key, change.removed ? std::nullopt : std::optional{change.content},
-            now);
+      write(twin, change.key, change.removed ? std::nullopt : std::optional{change.content}, now);
     if (differs(change)) // A push that is outdated, or what merged with others shows otherwise.
       note(event.id, change.key);
   }
@@ -220,10 +241,14 @@ void replica_bridge::took_lifecycle(const stored_event& event, const moment& now
 
 void replica_bridge::write(std::string_view twin, std::string_view key,
                            std::optional<value> content, const moment& now) {
-  auto shard = replica_shard_of(twin);
-  if (!replicas_.alive(shard, twin))
-    return;
-  if (replicas_.set(shard, twin, key, std::move(content), now))
+  auto found = replicas_.find(replica_shard_of(twin), twin);
+  if (replicas_.alive(found))
+    write(found, key, std::move(content), now);
+}
+
+void replica_bridge::write(const replica_twin& twin, std::string_view key,
+                           std::optional<value> content, const moment& now) {
+  if (replicas_.set(twin, key, std::move(content), now))
     ++writes_;
   else
     ++refused_;
@@ -336,7 +361,10 @@ replica_pushes replica_bridge::next(const std::vector<std::string>& twins,
     by_id.emplace(one.id, &one);
   replica_pushes made;
   std::vector<absent_twin> absent;
-  for (const auto& twin : twins) {
+  for (std::size_t i = 0; i < twins.size(); ++i) {
+    if (i % fetched_at_once == 0)
+      fetch(std::span{twins}.subspan(i, std::min(fetched_at_once, twins.size() - i)));
+    const auto& twin = twins[i];
     auto changed = news_.take(twin);
     if (!changed)
       continue;
@@ -374,14 +402,14 @@ void replica_bridge::push_seen(const std::string& twin, const keys& changed,
 
 void replica_bridge::push_blindly(const std::string& twin, const keys& changed,
                                   replica_pushes& into) {
-  auto shard = replica_shard_of(twin);
-  if (!replicas_.alive(shard, twin)
-      || (!types_.empty() && !replicates(replicas_.type_of(shard, twin))))
+  auto found = replicas_.find(replica_shard_of(twin), twin);
+  if (!replicas_.alive(found)
+      || (!types_.empty() && !replicates(replicas_.type_of(found.shard, twin))))
     return;
   twin_update made;
   made.id = twin;
   for (const auto& key : changed) {
-    auto held = replicas_.read_property(shard, twin, key);
+    auto held = replicas_.read_property(found, key);
     if (held.present)
       made.set.push_back({key, std::move(held.content)});
     else

@@ -50,8 +50,8 @@ public:
   replica_bridge(replicator& replicas, std::set<std::string, std::less<>> types)
       : replicas_{replicas}, types_{std::move(types)} {}
 
-  /// Takes one event of the cells' log in, in the log's order.
-  void take(const stored_event& event, const moment& read_at);
+  /// Takes events of the cells' log in, in the log's order.
+  void take(std::span<const stored_event> events, const moment& read_at);
   /// Takes in a twin as it is, of a node that begins to be replicated.
   void import(const twin_record& twin, const moment& now);
   /// Sets a strategy for one twin alone. @returns as `replicator::set_policy`.
@@ -116,7 +116,12 @@ private:
   void took_remove(const stored_event& event, const moment& now);
   void took_move(const stored_event& event, const moment& now);
   void took_lifecycle(const stored_event& event, const moment& now);
+  void take(const stored_event& event, const moment& read_at);
+  template <class Ids>
+  void fetch(const Ids& ids) const;
   void write(std::string_view twin, std::string_view key, std::optional<value> content,
+             const moment& now);
+  void write(const replica_twin& twin, std::string_view key, std::optional<value> content,
              const moment& now);
   void note(std::string_view twin, std::string_view key);
   void note_missing(const stored_event& created);

@@ -353,23 +353,28 @@ result<void> replicator::create(std::uint16_t shard, std::string_view twin, valu
 
 result<void> replicator::set(std::uint16_t shard, std::string_view twin, std::string_view key,
                              std::optional<value> content, const moment& now) {
-  auto& replica = *shard_at(shard).replica;
-  if (!replica.alive(twin))
-    return fail(errc::twin_not_found, std::string{twin});
+  return set(find(shard, twin), key, std::move(content), now);
+}
+
+result<void> replicator::set(const replica_twin& twin, std::string_view key,
+                             std::optional<value> content, const moment& now) {
+  if (!alive(twin))
+    return fail(errc::twin_not_found, std::string{twin.id});
+  auto& replica = *shards_[twin.shard].replica;
   auto time = stamp(now);
+  const auto& seen = replica.of(twin.at, key);
   if (content) {
-    auto policy = policy_of(replica, twin, key);
-    auto kept =
-        content_to_keep(policy, replica.of(twin, key), replica.next_write(), time, *content);
+    auto kept = content_to_keep(policy_of(replica, twin.id, key), seen, replica.next_write(), time,
+                                *content);
     if (!kept)
       return tl::unexpected{kept.error()};
     content = std::move(*kept);
-  } else if (replica.of(twin, key).empty()) {
+  } else if (seen.empty()) {
     return {}; // not there anyway
   }
-  wrote(shard, twin, key, replica.write(twin, key, std::move(content), time));
-  log_write(shard);
-  tell(shard, urgent(key), now);
+  wrote(twin.shard, twin.id, key, replica.write(twin.id, key, std::move(content), time));
+  log_write(twin.shard);
+  tell(twin.shard, urgent(key), now);
   return {};
 }
 
@@ -430,13 +435,34 @@ std::string replicator::own_policy(std::uint16_t shard, std::string_view twin) c
   return own.present && own.content.is_text() ? std::string{own.content.as_text()} : std::string{};
 }
 
+replica_twin replicator::find(std::uint16_t shard, std::string_view twin) const {
+  const auto* held = replica(shard);
+  return {shard, twin, held, held != nullptr ? held->find(twin) : shard_replica::found_twin{}};
+}
+
+bool replicator::alive(const replica_twin& twin) const {
+  return twin.replica != nullptr && twin.replica->alive(twin.at);
+}
+
+void replicator::fetch(std::span<const replica_twin> twins) const {
+  for (const auto& twin : twins)
+    if (twin.replica != nullptr)
+      twin.replica->fetch(twin.at);
+  for (const auto& twin : twins)
+    if (twin.replica != nullptr)
+      twin.replica->fetch_properties(twin.at);
+}
+
 bool replicator::shows(std::uint16_t shard, std::string_view twin, std::string_view key,
                        const value* content) const {
-  const auto* held = replica(shard);
-  const auto& siblings = held->of(twin, key);
+  return shows(find(shard, twin), key, content);
+}
+
+bool replicator::shows(const replica_twin& twin, std::string_view key, const value* content) const {
+  const auto& siblings = twin.replica->of(twin.at, key);
   if (siblings.empty() || content == nullptr)
     return siblings.empty() && content == nullptr;
-  auto policy = policy_of(*held, twin, key);
+  auto policy = policy_of(*twin.replica, twin.id, key);
   if (siblings.size() == 1 && !is_merged(policy.strategy))
     return siblings.front().content == *content;
   return resolve(policy, siblings).content == *content;
@@ -457,12 +483,8 @@ replicated_twin replicator::read(std::uint16_t shard, std::string_view twin) con
   return made;
 }
 
-resolved_value replicator::read_property(std::uint16_t shard, std::string_view twin,
-                                         std::string_view key) const {
-  const auto* held = replica(shard);
-  if (held == nullptr)
-    return {};
-  return resolve(policy_of(*held, twin, key), held->of(twin, key));
+resolved_value replicator::read_property(const replica_twin& twin, std::string_view key) const {
+  return resolve(policy_of(*twin.replica, twin.id, key), twin.replica->of(twin.at, key));
 }
 
 std::uint64_t replicator::shown_digest(std::uint16_t shard) const {

@@ -53,6 +53,15 @@ struct own_write {
   write_id write{};
 };
 
+/// A twin of the replicas, found once for several questions.
+struct replica_twin {
+  std::uint16_t shard = 0;
+  std::string_view id{};
+  /// Null: nothing is there of its shard.
+  const shard_replica* replica = nullptr;
+  shard_replica::found_twin at{};
+};
+
 /// What the replicas of a node need to be told once.
 struct replicator_options {
   replica_identity identity{};
@@ -105,6 +114,8 @@ public:
   /// @returns errc::twin_not_found; errc::bad_value if the property's policy cannot take it.
   result<void> set(std::uint16_t shard, std::string_view twin, std::string_view key,
                    std::optional<value> content, const moment& now);
+  result<void> set(const replica_twin& twin, std::string_view key, std::optional<value> content,
+                   const moment& now);
   /// Sets a strategy for one twin alone, which replicates with it and goes with it; nothing: what
   /// the config says decides again.
   /// @returns errc::twin_not_found; what `conflict_policies::own` says.
@@ -117,11 +128,16 @@ public:
 
   replicated_twin read(std::uint16_t shard, std::string_view twin) const;
   /// One property as it shows; the twin must be alive.
-  resolved_value read_property(std::uint16_t shard, std::string_view twin,
-                               std::string_view key) const;
+  resolved_value read_property(const replica_twin& twin, std::string_view key) const;
   /// Whether a living twin shows just this; nothing: that the property is not there.
   bool shows(std::uint16_t shard, std::string_view twin, std::string_view key,
              const value* content) const;
+  bool shows(const replica_twin& twin, std::string_view key, const value* content) const;
+  /// For several questions about one twin; until one is deleted.
+  replica_twin find(std::uint16_t shard, std::string_view twin) const;
+  bool alive(const replica_twin& twin) const;
+  /// Asks the processor for the memory of all that these twins hold, before they are asked for.
+  void fetch(std::span<const replica_twin> twins) const;
   /// Of a twin's latest life; empty: it is not alive. A view of what is held.
   std::string_view type_of(std::uint16_t shard, std::string_view twin) const {
     const auto* held = replica(shard);

@@ -2,6 +2,7 @@
 
 #include "messages/error.hpp"
 
+#include <boost/container/static_vector.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include <algorithm>
@@ -12,6 +13,7 @@ namespace gemel {
 namespace {
 
 constexpr std::uint32_t page_twins = 64;
+constexpr std::size_t fetched_at_once = 32;
 
 const sibling* find_write(const sibling_set& in, write_id write) {
   auto at = std::find_if(in.begin(), in.end(), [&](const sibling& s) { return s.write == write; });
@@ -37,9 +39,8 @@ bool is_life(std::string_view key) {
 
 // ---- what is there ------------------------------------------------------------------------------
 
-const sibling_set& shard_replica::of(std::string_view twin, std::string_view key) const {
+const sibling_set& shard_replica::held_at(place at) const {
   static const sibling_set none;
-  auto at = table_.find(twin, key);
   return at != property_table::nowhere ? table_.at(at).siblings : none;
 }
 
@@ -71,10 +72,9 @@ changed_entry shard_replica::view_at(place at) const {
   return {table_.twin_of(at), table_.key_of(at), one.siblings, one.changed};
 }
 
-write_id shard_replica::latest_life(std::string_view twin) const {
-  const auto& lives = of(twin, replica_keys::life);
-  GEMEL_CHECK(!lives.empty());
-  return newest(lives).write;
+write_id shard_replica::latest_life(found_twin twin) const {
+  GEMEL_CHECK(alive(twin));
+  return newest(lives(twin)).write;
 }
 
 // ---- changing one property ----------------------------------------------------------------------
@@ -137,12 +137,13 @@ void shard_replica::forget_twin(std::string_view twin) {
 void shard_replica::drop_dead_lives(std::string_view twin) {
   if (rules_->broken(planted_bug::dead_lives_stay))
     return;
-  const auto& lives = of(twin, replica_keys::life);
+  auto found = find(twin);
+  const auto& lives = this->lives(found);
   if (lives.empty())
     return forget_twin(twin);
   std::vector<place> with_dead;
   auto is_dead = [&](const sibling& s) { return find_write(lives, s.life) == nullptr; };
-  table_.each_of(twin, [&](place at) {
+  table_.each_of(found, [&](place at) {
     const auto& held = table_.at(at).siblings;
     if (!is_life(table_.key_of(at)) && std::any_of(held.begin(), held.end(), is_dead))
       with_dead.push_back(at);
@@ -154,12 +155,27 @@ void shard_replica::drop_dead_lives(std::string_view twin) {
   }
 }
 
+// What came with the twin's life may end values that did not come; without it only those that came
+// can be of a life that is over.
+void shard_replica::drop_dead_values(std::span<const replicated_entry> of_one_twin) {
+  const auto& twin = of_one_twin.front().twin;
+  auto found = find(twin);
+  const auto& lives = this->lives(found);
+  auto is_dead = [&](const sibling& s) { return find_write(lives, s.life) == nullptr; };
+  auto matters = [&](const replicated_entry& e) {
+    const auto& held = of(found, e.key);
+    return is_life(e.key) || std::any_of(held.begin(), held.end(), is_dead);
+  };
+  if (lives.empty() || std::any_of(of_one_twin.begin(), of_one_twin.end(), matters))
+    drop_dead_lives(twin);
+}
+
 // ---- writes of this node ------------------------------------------------------------------------
 
 write_id shard_replica::write(std::string_view twin, std::string_view key,
                               std::optional<value> content, hybrid_time time) {
   auto write = next_write();
-  auto life = is_life(key) ? write : latest_life(twin);
+  auto life = is_life(key) ? write : latest_life(find(twin));
   auto at = table_.obtain(twin, key);
   const auto& seen = table_.at(at).siblings;
   sibling_set made;
@@ -215,6 +231,17 @@ shard_interval shard_replica::cut(change_number from, change_source to) const {
   return made;
 }
 
+// In two steps, since the second needs what the first asks for.
+void shard_replica::fetch(std::span<const replicated_entry> entries) const {
+  boost::container::static_vector<found_twin, fetched_at_once> twins;
+  for (const auto& e : entries)
+    twins.push_back(find(e.twin));
+  for (auto twin : twins)
+    table_.fetch_row(twin);
+  for (auto twin : twins)
+    table_.fetch_properties(twin);
+}
+
 sibling_set shard_replica::merged(const sibling_set& ours, const sibling_set& theirs,
                                   const version_vector& context) const {
   sibling_set made;
@@ -235,13 +262,15 @@ sibling_set shard_replica::merged(const sibling_set& ours, const sibling_set& th
 void shard_replica::merge_one(std::string_view twin, std::string_view key,
                               const sibling_set& theirs, const version_vector& context,
                               const teller& from) {
-  const auto& ours = of(twin, key);
+  auto at = table_.find(twin, key);
+  const auto& ours = held_at(at);
   auto made = merged(ours, theirs, context);
   // Even if nothing changes here, the peer may know of deletes of what others still hold.
   auto same = made == ours;
   if (same && (!from.news || rules_->broken(planted_bug::unseen_deletes_forgotten)))
     return;
-  auto at = table_.obtain(twin, key);
+  if (at == property_table::nowhere)
+    at = table_.obtain(twin, key);
   // Not sent back to the peer if it is just what the peer holds. Something that it has not heard
   // from us yet may have told us of deletes, so then it is.
   const auto& one = table_.at(at);
@@ -280,11 +309,17 @@ result<void> shard_replica::merge(const shard_interval& theirs, change_source so
     return fail(errc::limit_reached, std::to_string(joined.size())
                                          + " writers of one shard, at most "
                                          + std::to_string(rules_->writers_max) + " are allowed");
-  for (const auto& e : theirs.entries)
-    merge_one(e.twin, e.key, e.siblings, theirs.clock, from);
-  for (std::size_t i = 0; i < theirs.entries.size(); ++i)
-    if (i == 0 || theirs.entries[i].twin != theirs.entries[i - 1].twin)
-      drop_dead_lives(theirs.entries[i].twin);
+  std::span<const replicated_entry> entries{theirs.entries};
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i % fetched_at_once == 0)
+      fetch(entries.subspan(i, std::min(fetched_at_once, entries.size() - i)));
+    merge_one(entries[i].twin, entries[i].key, entries[i].siblings, theirs.clock, from);
+  }
+  for (std::size_t i = 0, end = 0; i < entries.size(); i = end) {
+    while (end < entries.size() && entries[end].twin == entries[i].twin)
+      ++end;
+    drop_dead_values(entries.subspan(i, end - i));
+  }
   if (theirs.full && !rules_->broken(planted_bug::full_keeps_absent))
     merge_absent(theirs, from);
   auto joins_full = theirs.full && news;
@@ -356,7 +391,7 @@ std::vector<changed_entry> shard_replica::page(std::uint32_t number) const {
   std::vector<changed_entry> made;
   auto end = std::min(table_.rows_end(), (number + 1) * page_twins);
   for (auto row = number * page_twins; row < end; ++row)
-    table_.each_in_row(row, [&](place at) { made.push_back(view_at(at)); });
+    table_.each_of(row, [&](place at) { made.push_back(view_at(at)); });
   return made;
 }
 

@@ -37,7 +37,8 @@ struct shard_interval {
 class shard_replica {
 public:
   /// @param own whose writes those of this node are.
-  shard_replica(writer_id own, const sync_rules& rules) : own_{own}, rules_{&rules} {}
+  shard_replica(writer_id own, const sync_rules& rules)
+      : own_{own}, rules_{&rules}, table_{replica_keys::life} {}
 
   // ---- writes of this node (R1) ----------------------------------------------------------------
 
@@ -53,9 +54,24 @@ public:
 
   // ---- what is there ---------------------------------------------------------------------------
 
-  bool alive(std::string_view twin) const { return !of(twin, replica_keys::life).empty(); }
+  /// A twin that is asked for several things, found once; until one is deleted or purged.
+  using found_twin = property_table::row_number;
+  found_twin find(std::string_view twin) const { return table_.row_of(twin); }
+  /// Asks the processor for the memory of a twin, and then, when that is there, of what it holds:
+  /// who knows the next twins lets it come while the first are at work.
+  void fetch(found_twin twin) const { table_.fetch_row(twin); }
+  void fetch_properties(found_twin twin) const { table_.fetch_properties(twin); }
+
+  bool alive(found_twin twin) const { return !lives(twin).empty(); }
+  bool alive(std::string_view twin) const { return alive(find(twin)); }
+  const sibling_set& lives(found_twin twin) const { return held_at(table_.first_of(twin)); }
   /// What a property holds; none: it is not there.
-  const sibling_set& of(std::string_view twin, std::string_view key) const;
+  const sibling_set& of(found_twin twin, std::string_view key) const {
+    return held_at(table_.find(twin, key));
+  }
+  const sibling_set& of(std::string_view twin, std::string_view key) const {
+    return of(find(twin), key);
+  }
   using property_visitor = std::function<void(std::string_view key, const sibling_set&)>;
   /// Every property of a twin that holds something, with the reserved keys.
   void each_property(std::string_view twin, const property_visitor& visit) const;
@@ -119,6 +135,7 @@ private:
   };
   using place = property_table::place;
 
+  const sibling_set& held_at(place at) const;
   void change(place at, sibling_set siblings, change_source source);
   void mark(place at, change_source source);
   void unmark(place at);
@@ -127,13 +144,15 @@ private:
   void merge_absent(const shard_interval& theirs, const teller& from);
   sibling_set merged(const sibling_set& ours, const sibling_set& theirs,
                      const version_vector& context) const;
+  void fetch(std::span<const replicated_entry> entries) const;
   void drop_dead_lives(std::string_view twin);
+  void drop_dead_values(std::span<const replicated_entry> of_one_twin);
   void log_is_up_to_date();
   void forget_twin(std::string_view twin);
   void erase(place at);
   replicated_entry entry_at(place at) const;
   changed_entry view_at(place at) const;
-  write_id latest_life(std::string_view twin) const;
+  write_id latest_life(found_twin twin) const;
 
   writer_id own_;
   const sync_rules* rules_;

@@ -294,15 +294,16 @@ result<void> replica_host::take(std::string_view record) {
   if (!events)
     return tl::unexpected<error>(std::move(events.error()));
   auto now = clock_.now();
-  stored_event event;
-  for (;;) {
-    auto more = events->next(event);
-    if (!more)
-      return tl::unexpected<error>(std::move(more.error()));
-    if (!*more)
-      return {};
-    bridge_.take(event, now);
+  result<bool> more = true;
+  while (more && *more) {
+    std::size_t count = 0;
+    while (count < events_.size() && (more = events->next(events_[count])) && *more)
+      ++count;
+    bridge_.take(std::span{events_}.first(count), now);
   }
+  if (!more)
+    return tl::unexpected<error>(std::move(more.error()));
+  return {};
 }
 
 // A node that begins to be replicated: what is there already are writes of it.

@@ -11,6 +11,7 @@
 #include "runtime/peer_transport.hpp"
 #include "runtime/twin_api.hpp"
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -132,6 +133,8 @@ private:
   replica_bridge bridge_;
   hold_watch holds_;
   task_queue tasks_;
+  static constexpr std::size_t events_at_once = 64;
+  std::array<stored_event, events_at_once> events_; // of the log, as they are read
   log_position taken_{};
   log_position committed_{};
   log_position retained_{};

@@ -54,7 +54,7 @@ public:
           auto events = log_record_reader::open(record);
           REQUIRE(events);
           for (stored_event event; *events->next(event);)
-            bridge_->take(event, now());
+            bridge_->take({&event, 1}, now());
           return result<void>{};
         });
     REQUIRE(read);

@@ -67,7 +67,7 @@ TEST_CASE("a table of properties finds all of them, in the order of their change
   auto seed = test::seed();
   INFO("GEMEL_SEED=" << seed);
   std::mt19937_64 random{seed};
-  property_table table;
+  property_table table{"first"};
   reference right;
   change_number last = 0;
   for (int step = 0; step < 4'000; ++step) {
@@ -97,7 +97,7 @@ TEST_CASE("a table of properties finds all of them, in the order of their change
 }
 
 TEST_CASE("a property of the table stays where it is", "[unit][sync]") {
-  property_table table;
+  property_table table{"first"};
   auto& first = table.at(table.obtain("pump", "speed"));
   for (int i = 0; i < 5'000; ++i)
     table.obtain("twin-" + std::to_string(i), "speed");
