@@ -55,7 +55,7 @@ rocksdb::DBOptions database_options(const rocks_database::options& wanted, rocks
 }
 
 std::size_t buffer_bytes_of(std::string_view name) {
-  if (name == store::log_family)
+  if (name == store::log_family || name == store::replica_family)
     return log_buffer_bytes;
   return name == store::passive_family ? passive_buffer_bytes : small_buffer_bytes;
 }

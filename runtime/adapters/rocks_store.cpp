@@ -17,6 +17,7 @@ using family = rocks_database::family;
 // What one entry costs in the queue beside its texts.
 constexpr std::size_t entry_overhead = 64;
 constexpr std::size_t snapshots_at_once = 64;
+constexpr std::chrono::milliseconds snapshots_gather{250};
 
 std::uint64_t number(log_position position) noexcept {
   return static_cast<std::uint64_t>(position);
@@ -552,10 +553,16 @@ result<void> rocks_store::write_snapshot(shard_snapshot made) {
   return {};
 }
 
-// Empty: there will be no more. Of one shard one at a time, since they have numbers.
+// Empty: there will be no more. Of one shard one at a time, since they have numbers. The first
+// waits a moment for others: each file that the database takes in costs a look at all files it has,
+// and the disk takes as long to note many as to note one.
 std::vector<shard_snapshot> rocks_store::next_snapshots() {
   std::unique_lock lock{snapshot_mutex_};
   snapshot_wake_.wait(lock, [this] { return snapshots_stopping_ || !snapshot_queue_.empty(); });
+  snapshot_wake_.wait_for(lock, snapshots_gather, [this] {
+    return snapshots_stopping_ || snapshot_queue_.size() >= options_.snapshots_max / 2
+           || snapshot_bytes_ >= options_.snapshot_bytes_max / 2;
+  });
   std::vector<shard_snapshot> made;
   auto is_new = [&](const shard_snapshot& next) {
     return std::none_of(made.begin(), made.end(),
@@ -585,7 +592,6 @@ void rocks_store::run_snapshots() {
   }
 }
 
-// The disk takes as long to note one as to note many.
 std::vector<result<void>> rocks_store::make_snapshots(const std::vector<shard_snapshot>& made) {
   std::vector<result<void>> done(made.size());
   auto note_all = [&](const result<void>& what) {
